@@ -1,0 +1,1 @@
+"""The database: tables, engine, migrations. Knows nothing of the other rooms."""

@@ -1,0 +1,81 @@
+"""Every error that a caller of reassay may want to handle.
+
+One base class; each subclass carries its exit code and, in its message, what the user
+should do next. The front door prints the message as one line and leaves with the code.
+"""
+
+
+class ReassayError(Exception):
+    """Base of all errors; the message is one line that says what to do."""
+
+    exit_code = 1
+
+
+class UsageError(ReassayError):
+    """The command line or a setting is wrong."""
+
+    exit_code = 2
+
+
+class NotThereYet(UsageError):
+    """A command of the contract that this version does not carry yet."""
+
+
+class HomeUnwritable(ReassayError):
+    """The home directory cannot be created or written."""
+
+
+class DatabaseUnusable(ReassayError):
+    """The database cannot be opened, is not ours, or is damaged."""
+
+
+class DocumentRefused(ReassayError):
+    """A document cannot be imported at all; nothing of it was stored."""
+
+
+class ClaimNotFound(ReassayError):
+    """No claim, or more than one, answers to a handle or slug part."""
+
+
+class LineNotFound(ReassayError):
+    """No line, or more than one, answers to a slug part."""
+
+
+class PaperNotFound(ReassayError):
+    """The store has no paper of this arXiv id."""
+
+
+class SourceUnavailable(ReassayError):
+    """A paper source did not answer, or not completely; the window stays open."""
+
+    exit_code = 3
+
+
+class SnapshotRefused(ReassayError):
+    """A snapshot file is missing or is not arXiv metadata, one JSON object a line."""
+
+
+class GoldRefused(ReassayError):
+    """A file of labelled pairs cannot be read."""
+
+
+class ProtocolChanged(ReassayError):
+    """The protocol in code is not the one that was registered under this version."""
+
+
+class SeedRefused(ReassayError):
+    """A seed that the stream already holds, or an item-level result."""
+
+
+class ExperimentNotFound(ReassayError):
+    """No experiment bears on the claim, or none has this name."""
+
+
+class NightRunning(ReassayError):
+    """Another night holds the lease on this database."""
+
+
+class NightIncomplete(ReassayError):
+    """The night ended, but something that it should have checked was not checked."""
+
+    exit_code = 3

@@ -1,0 +1,14 @@
+"""Alembic's entry: runs migrations on the connection that ``db.engine`` hands over."""
+
+from alembic import context
+from sqlmodel import SQLModel
+
+import db.models  # noqa: F401  (fills the metadata, for autogenerate)
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=SQLModel.metadata,
+    render_as_batch=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

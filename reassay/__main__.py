@@ -1,0 +1,5 @@
+"""``python -m reassay``."""
+
+from reassay.cli import main
+
+main()

@@ -1,0 +1,69 @@
+"""The command line's contents: where each command lives and what one line says of it.
+
+The table is data so that ``--help`` and a query command import nothing that they do not
+run. An entry without a target is part of the contract that this version does not carry.
+"""
+
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """One command: ``module:function``, and its line in the help of its group."""
+
+    target: str | None
+    help: str
+
+
+COMMANDS: dict[str, Entry | dict[str, Entry]] = {
+    "init": Entry("reassay.commands.init:init", "Create the home directory and the database."),
+    "import": Entry(
+        "claims.commands.import_documents:import_documents",
+        "Read documents into lines, notes, claims, findings, anchors and tasks.",
+    ),
+    "claims": {
+        "list": Entry("claims.commands.list_claims:list_claims", "Claims and their headlines."),
+        "show": Entry("claims.commands.show:show", "One claim with its sources."),
+        "search": Entry("claims.commands.search:search", "Claims that match a text."),
+        "history": Entry("claims.commands.history:history", "Revisions and verdicts of a claim."),
+        "impact": Entry(None, "The lines and findings that lean on a claim."),
+        "audit": Entry(None, "Claim and source sentence side by side."),
+    },
+    "papers": {
+        "load": Entry("ingest.commands.load_papers:load_papers", "Load arXiv metadata files."),
+        "show": Entry("ingest.commands.show_paper:show_paper", "One paper of the store."),
+        "search": Entry("ingest.commands.search_papers:search_papers", "Papers that match."),
+    },
+    "ingest": {
+        "poll": Entry("ingest.commands.poll:poll", "Ask arXiv for papers since a day."),
+        "triage": Entry("ingest.commands.triage:triage", "Rank stored papers against claims."),
+        "judge": Entry("ingest.commands.judge:judge", "Propose stances, with quotes."),
+        "status": Entry("ingest.commands.status:status", "What was asked of arXiv, and when."),
+        "evaluate": Entry(
+            "ingest.commands.evaluate:evaluate", "Measure the judge on labelled pairs."
+        ),
+    },
+    "queue": Entry(None, "Proposed stances that wait for a person."),
+    "decide": Entry(None, "Confirm or reject a proposed stance."),
+    "undo": Entry(None, "Take the last decision back."),
+    "retest": {
+        "list": Entry("retest.commands.list_retests:list_retests", "Experiments and streams."),
+        "explain": Entry("retest.commands.explain:explain", "What a re-test fixed beforehand."),
+        "run": Entry("retest.commands.run:run", "Run fresh seeds."),
+        "history": Entry("retest.commands.history:history", "The seeds of a claim's re-tests."),
+    },
+    "report": Entry("reports.commands.report:report", "Write the morning page and line pages."),
+    "night": {
+        "run": Entry("reassay.commands.night_run:night_run", "The whole night, once."),
+        "status": Entry("reassay.commands.night_status:night_status", "The last nights."),
+        "serve": Entry(None, "Nights by schedule, in the foreground."),
+    },
+    "doctor": Entry("reassay.commands.doctor:doctor", "Check the installation and the library."),
+}
+
+GROUP_HELP = {
+    "claims": "The library's claims.",
+    "papers": "The paper store.",
+    "ingest": "Newer papers: fetching, ranking, judging.",
+    "retest": "Small experiments on claims.",
+    "night": "The scheduled main job.",
+}

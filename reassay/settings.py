@@ -1,0 +1,117 @@
+"""Settings: ``reassay.toml`` in the home or the working directory, then the environment,
+then flags. Unknown keys are refused. No other room reads the environment.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from db.errors import UsageError
+
+ARXIV_DELAY_S = 3.0  # arXiv's terms of use: one request every three seconds
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+PREFIX = "REASSAY_"
+DEFAULT_HOME = Path("var")
+
+
+class Settings(BaseSettings):
+    """Everything that a user can set; each key is also ``REASSAY_<KEY>`` in the environment."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    home: Path = Field(DEFAULT_HOME, description="Directory of the database and the reports.")
+    database_url: str = Field("", description="SQLAlchemy URL; SQLite in the home if empty.")
+    arxiv_api_url: str = Field("https://export.arxiv.org/api/query", description="Query API.")
+    arxiv_oai_url: str = Field("https://oaipmh.arxiv.org/oai", description="OAI-PMH.")
+    arxiv_delay_s: float = Field(ARXIV_DELAY_S, ge=0, description="Pause between requests.")
+    arxiv_contact: str = Field("", description="Mail address or URL for the user agent.")
+    snapshot: Path | None = Field(None, description="arXiv metadata, one JSON object a line.")
+    judge: str = Field("embedded", description="'embedded' or a LangChain model name.")
+    chat_subject: str = Field("", description="LangChain model for LLM-level re-tests.")
+    embeddings: str = Field("wordllama", description="'wordllama' or a LangChain name.")
+    executor: str = Field("local", description="'local' (or 'ray', in a later version).")
+    device: str = Field("auto", description="auto, cpu or cuda.")
+
+    @field_validator("snapshot", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: Any) -> Any:
+        return None if value == "" else value
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Settings":
+        if self.arxiv_delay_s < ARXIV_DELAY_S and not all(
+            urlsplit(url).hostname in LOOPBACK for url in (self.arxiv_api_url, self.arxiv_oai_url)
+        ):
+            raise ValueError(
+                "arxiv_delay_s below 3 is only accepted when both arXiv URLs are loopback "
+                "addresses (arXiv allows one request every 3 seconds)"
+            )
+        if not self.database_url:
+            url = f"sqlite:///{(self.home / 'reassay.db').absolute()}"
+            object.__setattr__(self, "database_url", url)
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Files come in through ``read_settings``, below the environment."""
+        return init_settings, env_settings
+
+
+def read_settings(environment: dict[str, str], flags: dict[str, Any]) -> Settings:
+    """Settings from files, environment and flags, later ones winning.
+
+    Raises:
+        UsageError: a key is unknown or a value is not allowed.
+    """
+    _refuse_unknown_variables(environment)
+    home = Path(flags.get("home") or environment.get(PREFIX + "HOME") or DEFAULT_HOME)
+    values: dict[str, Any] = {}
+    for file in (home / "reassay.toml", Path("reassay.toml")):
+        values.update(_read_toml(file))
+    in_environment = {
+        key.removeprefix(PREFIX).lower(): value
+        for key, value in environment.items()
+        if key.startswith(PREFIX)
+    }
+    values.update({k: v for k, v in in_environment.items() if k in Settings.model_fields})
+    values.update({key: value for key, value in flags.items() if value is not None})
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise UsageError(_explain(error)) from error
+
+
+def _refuse_unknown_variables(environment: dict[str, str]) -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | {PREFIX + "TEST_DATA"}
+    unknown = sorted(k for k in environment if k.startswith(PREFIX) and k not in known)
+    if unknown:
+        raise UsageError(f"unknown setting {unknown[0]}; known: {', '.join(sorted(known))}")
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"cannot read {file}: {error}") from error
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"unknown setting {key!r}; known: {', '.join(Settings.model_fields)}"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"setting {key}: {message}" if key else message
