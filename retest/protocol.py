@@ -1,0 +1,120 @@
+"""What a re-test fixes before its first run, and what one seed of it returns.
+
+Decides what belongs to the registered record and how it is hashed. Knows nothing of the
+database, of torch, or of how evidence is weighed.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, NamedTuple
+
+Transfer = Literal["direct", "analogue", "illustration"]
+DataKind = Literal["binary", "bounded", "unbounded"]
+
+
+@dataclass(frozen=True)
+class Estimand:
+    """One number that a seed measures, and what the claim says about it.
+
+    ``region_low`` and ``region_high`` bound the claim region H (None: open on that side);
+    H widened by ``margin`` is where a difference is smaller than we care for. ``bounds``
+    are the smallest and largest value that a seed can give (None for unbounded data).
+    """
+
+    name: str
+    meaning: str
+    unit: str
+    kind: DataKind
+    bounds: tuple[float, float] | None
+    region_low: float | None
+    region_high: float | None
+    margin: float
+
+
+@dataclass(frozen=True)
+class Control:
+    """A check that every seed must pass before its estimates say anything."""
+
+    name: str
+    meaning: str
+    minimum: float | None = None
+    maximum: float | None = None
+
+    def passes(self, value: float) -> bool:
+        """Whether a measured value lies within the control's bounds (NaN never does)."""
+        above = self.minimum is None or value >= self.minimum
+        below = self.maximum is None or value <= self.maximum
+        return value == value and above and below
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One size of the experiment: configuration and expected cost of a seed."""
+
+    config: Mapping[str, Any]
+    seed_cost_s: float  # on one core (full: on one GPU)
+    concludes: bool = True  # smoke never concludes
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """The frozen record of an experiment; any change of it is a new version.
+
+    A claim made of several estimands is consistent when all of them are, and shifted when
+    one of them is.
+    """
+
+    experiment: str  # c03, c04, ...
+    version: int
+    title: str
+    question: str
+    claim_as_tested: str
+    source_ids: tuple[str, ...]  # arXiv ids of the source
+    note_slugs: tuple[str, ...]  # notes that this experiment bears on
+    transfer: Transfer
+    scale: str  # what was trained, in a few words; printed with every result
+    cannot_show: str
+    estimands: tuple[Estimand, ...]
+    controls: tuple[Control, ...]
+    canary: str  # what the fixed-seed run is
+    alpha: float
+    profiles: Mapping[str, Profile]
+    max_failed_controls: float = 0.0  # share of seeds that may fail a control
+    seeds_rule: str = "seed j = first 63 bits of SHA-256(experiment, version, j), j = 0, 1, ..."
+    previous_hash: str | None = None
+
+    def record(self) -> dict[str, Any]:
+        """The protocol as plain data, in the form that is hashed and stored."""
+        return json.loads(json.dumps(asdict(self), sort_keys=True))  # type: ignore[no-any-return]
+
+    def hash(self) -> str:
+        """SHA-256 of the record in canonical JSON."""
+        text = json.dumps(self.record(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+class ControlReading(NamedTuple):
+    """What a control measured on one seed."""
+
+    value: float
+    passed: bool
+
+
+@dataclass(frozen=True)
+class SeedResult:
+    """What one seed gives: one number an estimand, and everything else that it measured.
+
+    ``measures`` must be plain JSON data; per-item results stay out of it.
+    """
+
+    estimates: Mapping[str, float]
+    controls: Mapping[str, ControlReading]
+    measures: Mapping[str, Any] = field(default_factory=dict)
+
+
+def derive_seed(experiment: str, version: int, index: int) -> int:
+    """Seed ``index`` of an experiment's schedule: 63 bits of a hash, never ``base + index``."""
+    digest = hashlib.sha256(f"{experiment}/{version}/{index}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
