@@ -18,7 +18,59 @@ from db.engine import is_sqlite
 TITLE_WEIGHT = 2.0  # a word of the title tells more than a word of the abstract
 WORD = re.compile(r"[^\W_]+", re.UNICODE)
 STOPWORDS = frozenset(
-    ["a", "about", "an", "and", "are", "as", "at", "be", "by", "can", "do", "does", "for", "from", "has", "have", "how", "in", "into", "is", "it", "its", "more", "not", "of", "on", "or", "over", "than", "that", "the", "their", "them", "then", "these", "they", "this", "to", "was", "we", "what", "when", "where", "whether", "which", "while", "who", "why", "will", "with", "without"]
+    [
+        "a",
+        "about",
+        "an",
+        "and",
+        "are",
+        "as",
+        "at",
+        "be",
+        "by",
+        "can",
+        "do",
+        "does",
+        "for",
+        "from",
+        "has",
+        "have",
+        "how",
+        "in",
+        "into",
+        "is",
+        "it",
+        "its",
+        "more",
+        "not",
+        "of",
+        "on",
+        "or",
+        "over",
+        "than",
+        "that",
+        "the",
+        "their",
+        "them",
+        "then",
+        "these",
+        "they",
+        "this",
+        "to",
+        "was",
+        "we",
+        "what",
+        "when",
+        "where",
+        "whether",
+        "which",
+        "while",
+        "who",
+        "why",
+        "will",
+        "with",
+        "without",
+    ]
 )
 
 
@@ -28,6 +80,13 @@ class Hit(NamedTuple):
     id: int
     score: float
     snippet: str
+
+
+class _Filter(NamedTuple):
+    """SQL conditions on the searched table, and the values that they name."""
+
+    conditions: list[str]
+    values: dict[str, object]
 
 
 def query_words(query: str) -> list[str]:
@@ -49,19 +108,20 @@ def search_papers(
     ``since`` keeps papers first submitted (or, where that is unknown, listed) on that day
     or later; ``only_ids`` keeps those of the given ``paper.id``.
     """
-    conditions, values = [], {}
+    conditions: list[str] = []
+    values: dict[str, object] = {}
     if since is not None:
         conditions.append("COALESCE(source.published, source.listed) >= :since")
         values["since"] = since if not is_sqlite(session.get_bind()) else since.isoformat()
     if only_ids is not None:
         chosen = ",".join(str(int(paper_id)) for paper_id in only_ids)
         conditions.append(f"source.id IN ({chosen or 'NULL'})")
-    return _search(session, "paper", query, limit, conditions, values)
+    return _search(session, "paper", query, limit, _Filter(conditions, values))
 
 
 def search_claims(session: Session, query: str, limit: int) -> list[Hit]:
     """The claims that match any word of the query best, best first."""
-    return _search(session, "claim", query, limit, [], {})
+    return _search(session, "claim", query, limit, _Filter([], {}))
 
 
 def _search(
@@ -69,13 +129,12 @@ def _search(
     table: str,
     query: str,
     limit: int,
-    conditions: list[str],
-    values: dict[str, object],
+    keep: _Filter,
 ) -> list[Hit]:
     words = query_words(query)
     if not words:
         return []
-    where = "".join(f" AND {condition}" for condition in conditions)
+    where = "".join(f" AND {condition}" for condition in keep.conditions)
     if is_sqlite(session.get_bind()):
         match = " OR ".join(f'"{word}"' for word in words)
         statement = (
@@ -94,5 +153,7 @@ def _search(
             f"FROM {table} AS source, to_tsquery('english', :match) AS query "
             f"WHERE source.search @@ query{where} ORDER BY score DESC, source.id LIMIT :limit"
         )
-    rows = session.connection().execute(text(statement), {"match": match, "limit": limit, **values})
+    rows = session.connection().execute(
+        text(statement), {"match": match, "limit": limit, **keep.values}
+    )
     return [Hit(int(row[0]), float(row[1]), str(row[2])) for row in rows]

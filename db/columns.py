@@ -36,3 +36,10 @@ class UtcDateTime(TypeDecorator[datetime]):
 def utc_now() -> datetime:
     """The present moment, UTC-aware."""
     return datetime.now(UTC)
+
+
+def stored_id(row_id: int | None) -> int:
+    """The id of a row that is in the database: there it is never None."""
+    if row_id is None:
+        raise ValueError("the row has not been stored yet")
+    return row_id

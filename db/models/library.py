@@ -24,8 +24,8 @@ class Line(SQLModel, table=True):
     declared_notes: int | None = None
     span_from: str | None = None  # the "These findings span" check line, as stated
     span_to: str | None = None
-    prompt: str | None = None  # the research prompt verbatim: data, never an instruction
-    unread: str | None = None  # text of the document that the grammar gave no place
+    text: str  # the document's normal form, verbatim: data, never an instruction
+    unread: str | None = None  # lines of it that the grammar gives no place
     source: str  # path or package name that it came from
     content_hash: str = Field(index=True)  # SHA-256 of the normal form
     imported_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)

@@ -76,7 +76,7 @@ def create_tables() -> None:
         sa.Column("declared_notes", sa.Integer(), nullable=True),
         sa.Column("span_from", sa.String(), nullable=True),
         sa.Column("span_to", sa.String(), nullable=True),
-        sa.Column("prompt", sa.String(), nullable=True),
+        sa.Column("text", sa.String(), nullable=False),
         sa.Column("unread", sa.String(), nullable=True),
         sa.Column("source", sa.String(), nullable=False),
         sa.Column("content_hash", sa.String(), nullable=False),

@@ -1,0 +1,52 @@
+"""How alike two short texts are, by the words that carry meaning.
+
+Decides stems and what counts as the subject of a text: words of a contrast ("instead of
+only deeper") are what it argues against, not what it is about.
+"""
+
+import re
+from collections.abc import Iterable
+
+from claims.search import query_words
+
+SUFFIXES = (
+    "izations", "ization", "ations", "ation", "ities", "ments", "ment", "ings", "ing", "ness",
+    "ive", "ions", "ion", "ally", "ers", "er", "ies", "ied", "ed", "es", "ity", "ize", "ly", "al",
+    "y", "s", "e", "t",
+)  # fmt: skip
+CONTRAST = re.compile(
+    r"\b(?:instead of|rather than|as opposed to|unlike|sidesteps?|avoids?)\b[^.,;?!]*"
+    r"|\b[\w]+-only\b",
+    re.IGNORECASE,
+)
+MIN_STEM = 4
+
+
+def stem_words(text: str) -> set[str]:
+    """Stems of the telling words: rough, but the same for scaling, scales and scale."""
+    parts = (part for word in query_words(text) for part in re.split(r"[-/]", word))
+    return {_stem(part) for part in parts if len(part) > 2}
+
+
+def stem_subject(texts: Iterable[str]) -> set[str]:
+    """Stems of what the texts are about, contrasts left out."""
+    return set().union(*(stem_words(CONTRAST.sub(" ", text)) for text in texts))
+
+
+def is_covered(label: str, texts: Iterable[str]) -> bool:
+    """Whether every telling word of a label is a subject of the texts."""
+    wanted = stem_words(label)
+    return bool(wanted) and wanted <= stem_subject(texts)
+
+
+def measure_overlap(first: str, second: str) -> float:
+    """Shared stems over the smaller set's size: 0 nothing in common, 1 one holds the other."""
+    one, other = stem_words(first), stem_words(second)
+    return len(one & other) / min(len(one), len(other)) if one and other else 0.0
+
+
+def _stem(word: str) -> str:
+    for suffix in SUFFIXES:
+        if word.endswith(suffix) and len(word) - len(suffix) >= MIN_STEM:
+            return word[: -len(suffix)]
+    return word

@@ -1,0 +1,128 @@
+"""What newer work says about a claim, from the stance rows that a person confirmed.
+
+Decides independence (paper, then author group) and the word for the whole. Proposals are
+counted apart and never enter. Knows nothing of how a stance was judged.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from claims.verdicts import Literature
+from db.models import Candidate, Claim, ClaimRevision, Evidence, Paper
+
+RECENT = timedelta(days=730)  # 24 months
+DIRECTED = ("supports", "contradicts", "relaxes")
+
+
+@dataclass(frozen=True)
+class SearchExtent:
+    """How far newer work was searched: the store's papers up to a day."""
+
+    through: date | None
+    papers: int
+    source: str  # "arXiv" or "snapshot NAME"
+
+
+@dataclass(frozen=True)
+class LiteratureState:
+    """The word, and what it rests on."""
+
+    literature: Literature
+    independent_for: int
+    independent_against: int
+    proposals: dict[str, int]
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Row:
+    stance: str
+    arxiv_id: str
+    authors: frozenset[str]
+    published: date | None
+
+
+def conclude_literature(
+    session: Session, claim: Claim, extent: SearchExtent, today: date
+) -> LiteratureState:
+    """The literature field of one claim."""
+    confirmed = _read_rows(session, claim, "confirmed")
+    proposed = _read_rows(session, claim, "proposed")
+    candidates = len(
+        session.exec(
+            select(Candidate.id)
+            .join(ClaimRevision, col(ClaimRevision.id) == Candidate.claim_revision_id)
+            .where(Candidate.claim_id == claim.id, ClaimRevision.number == claim.revision_number)
+        ).all()
+    )
+    supports = count_independent([r for r in confirmed if r.stance == "supports"])
+    recent_support = any(
+        r.stance == "supports" and r.published and today - r.published <= RECENT for r in confirmed
+    )
+    against = count_independent([r for r in confirmed if r.stance == "contradicts"])
+    relaxes = count_independent([r for r in confirmed if r.stance == "relaxes"])
+    is_searched = extent.through is not None and extent.papers > 0
+    proposals = {
+        stance: count_independent([r for r in proposed if r.stance == stance])
+        for stance in DIRECTED
+        if any(r.stance == stance for r in proposed)
+    }
+    return LiteratureState(
+        literature=_decide(supports, recent_support, against, relaxes, is_searched),
+        independent_for=supports,
+        independent_against=against,
+        proposals=proposals,
+        detail={
+            "searched_papers": extent.papers,
+            "searched_through": extent.through.isoformat() if extent.through else None,
+            "source": extent.source,
+            "candidates": candidates,
+            "confirmed": {"supports": supports, "contradicts": against, "relaxes": relaxes},
+            "proposed": proposals,
+            "confirmed_ids": sorted({row.arxiv_id for row in confirmed}),
+        },
+    )
+
+
+def count_independent(rows: Sequence[_Row]) -> int:
+    """Sources that count once each: papers that share no author."""
+    groups: list[set[str]] = []
+    for row in rows:
+        members = {row.arxiv_id, *row.authors}
+        touching = [group for group in groups if group & members]
+        groups = [group for group in groups if not group & members]
+        groups.append(members.union(*touching))
+    return len(groups)
+
+
+def _decide(
+    supports: int, recent_support: bool, against: int, relaxes: int, is_searched: bool
+) -> Literature:
+    if against and supports and recent_support:
+        return "contested"
+    if against:
+        return "contradicted"
+    if relaxes:
+        return "relaxed"
+    if supports and recent_support:
+        return "supported"
+    return "silent" if is_searched else "unsearched"
+
+
+def _read_rows(session: Session, claim: Claim, status: str) -> list[_Row]:
+    rows = session.exec(
+        select(Evidence.stance, Paper.arxiv_id, Paper.authors, Paper.published)
+        .join(Paper, col(Paper.id) == Evidence.paper_id)
+        .join(ClaimRevision, col(ClaimRevision.id) == Evidence.claim_revision_id)
+        .where(
+            Evidence.claim_id == claim.id,
+            Evidence.status == status,
+            ClaimRevision.number == claim.revision_number,
+            col(Evidence.stance).in_(DIRECTED),
+        )
+    ).all()
+    return [_Row(stance, paper, frozenset(a), day) for stance, paper, a, day in rows]
