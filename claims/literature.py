@@ -115,7 +115,7 @@ def _decide(
 
 def _read_rows(session: Session, claim: Claim, status: str) -> list[_Row]:
     rows = session.exec(
-        select(Evidence.stance, Paper.arxiv_id, Paper.authors, Paper.published)
+        select(Evidence, Paper)
         .join(Paper, col(Paper.id) == Evidence.paper_id)
         .join(ClaimRevision, col(ClaimRevision.id) == Evidence.claim_revision_id)
         .where(
@@ -125,4 +125,7 @@ def _read_rows(session: Session, claim: Claim, status: str) -> list[_Row]:
             col(Evidence.stance).in_(DIRECTED),
         )
     ).all()
-    return [_Row(stance, paper, frozenset(a), day) for stance, paper, a, day in rows]
+    return [
+        _Row(row.stance, paper.arxiv_id, frozenset(paper.authors), paper.published or paper.listed)
+        for row, paper in rows
+    ]

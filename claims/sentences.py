@@ -9,29 +9,7 @@ from typing import NamedTuple
 
 BOUNDARY = re.compile(r"[.!?]+[\"'”’)\]]*(?=\s|$)|\n+")
 ABBREVIATIONS = frozenset(
-    [
-        "al",
-        "e.g",
-        "i.e",
-        "cf",
-        "vs",
-        "etc",
-        "fig",
-        "figs",
-        "eq",
-        "eqs",
-        "sec",
-        "no",
-        "resp",
-        "approx",
-        "w.r.t",
-        "st",
-        "dr",
-        "prof",
-        "mr",
-        "mrs",
-        "ms",
-    ]
+    "al e.g i.e cf vs etc fig figs eq eqs sec no resp approx w.r.t st dr prof mr mrs ms".split()
 )
 LAST_WORD = re.compile(r"([\w.]+)$")
 

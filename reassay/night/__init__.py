@@ -1,0 +1,1 @@
+"""The night: six steps in order, each recorded, resumable and idempotent."""

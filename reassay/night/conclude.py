@@ -1,0 +1,144 @@
+"""Concludes: joins the three fields of each claim into its headline and dates the change.
+
+Decides when a verdict is new (a word changed) and what is named as having moved it. The
+fields themselves come from the rooms that know them.
+"""
+
+from datetime import date
+from typing import Any
+
+from sqlmodel import Session, col, func, select
+
+from claims.grounding import GroundingState, audit_grounding
+from claims.literature import LiteratureState, SearchExtent, conclude_literature
+from claims.queries import current_revision, current_verdicts
+from claims.verdicts import Basis, decide_headline, decide_look
+from db.columns import stored_id
+from db.models import Anchor, Binding, Claim, Evidence, Night, Paper, Verdict
+from reassay.night.steps import StepResult
+from retest.conclusions import LocalConclusion, conclude_local
+
+WORDS = ("headline", "look", "grounding", "literature", "local", "transfer", "claim_revision_id")
+DETAILS = ("grounding_detail", "literature_detail", "local_detail", "searched_through")
+SHOWN_PROPOSALS = 3
+
+
+def conclude_library(
+    session: Session, night: Night, searched: tuple[date | None, str], today: date
+) -> StepResult:
+    """One verdict row for each claim whose state has changed in a word."""
+    papers = session.exec(select(func.count()).select_from(Paper)).one()
+    extent = SearchExtent(through=searched[0], papers=papers, source=searched[1])
+    live = len(set(session.exec(select(Binding.claim_id)).all()))
+    verdicts = current_verdicts(session)
+    claims = session.exec(select(Claim).order_by(col(Claim.id))).all()
+    changed = 0
+    for claim in claims:
+        verdict = _conclude_claim(session, claim, extent, live, today)
+        changed += _store(session, verdict, verdicts.get(stored_id(claim.id)), night)
+    session.commit()
+    return StepResult(detail={"claims": len(claims), "changed": changed})
+
+
+def _conclude_claim(
+    session: Session, claim: Claim, extent: SearchExtent, live: int, today: date
+) -> Verdict:
+    grounding = audit_grounding(session, claim)
+    _mark_quoted(session, grounding)
+    literature = conclude_literature(session, claim, extent, today)
+    local = conclude_local(session, stored_id(claim.id), live_claims=live)
+    basis = Basis(
+        grounding=grounding.grounding,
+        literature=literature.literature,
+        local=local.local,
+        searched_through=extent.through,
+        independent_against=literature.independent_against,
+        proposals=sum(literature.proposals.values()),
+        is_retired=claim.retired_at is not None,
+    )
+    return Verdict(
+        claim_id=stored_id(claim.id),
+        claim_revision_id=stored_id(current_revision(session, claim).id),
+        headline=decide_headline(basis, today),
+        look=decide_look(basis),
+        grounding=grounding.grounding,
+        grounding_detail=grounding.detail,
+        literature=literature.literature,
+        literature_detail=literature.detail,
+        local=local.local,
+        local_detail=local.detail,
+        transfer=local.transfer,
+        searched_through=extent.through,
+        moved_by=_name_movers(session, claim, grounding, literature, local),
+    )
+
+
+def _store(session: Session, verdict: Verdict, last: Verdict | None, night: Night) -> bool:
+    """Add the verdict when a word of it is new; else bring the numbers of the last up to date."""
+    if last is not None and all(getattr(verdict, w) == getattr(last, w) for w in WORDS):
+        for name in DETAILS:
+            setattr(last, name, getattr(verdict, name))
+        session.add(last)
+        return False
+    if last is not None:
+        verdict.moved_by = _only_changed(verdict, last)
+    verdict.night_id = night.id
+    session.add(verdict)
+    return True
+
+
+def _only_changed(verdict: Verdict, last: Verdict) -> list[str]:
+    """Of what stands behind a verdict, the part whose word is not that of the last one."""
+    fields = ("grounding", "literature", "local")
+    moved = [f for f in fields if getattr(verdict, f) != getattr(last, f)]
+    if verdict.look != last.look and "local" not in moved:
+        moved.append("proposed")
+    if verdict.claim_revision_id != last.claim_revision_id:
+        moved.append("wording")
+    kept = [line for line in verdict.moved_by if line.split(":")[0] in moved]
+    return kept or [f"{name} changed" for name in moved] or ["time passed since the last search"]
+
+
+def _name_movers(
+    session: Session,
+    claim: Claim,
+    grounding: GroundingState,
+    literature: LiteratureState,
+    local: LocalConclusion,
+) -> list[str]:
+    detail: dict[str, Any] = grounding.detail
+    source = f" (arXiv:{detail['arxiv_id']})" if detail.get("arxiv_id") else ""
+    movers = [f"grounding: {detail['reason']}{source}"]
+    if literature.detail["confirmed_ids"]:
+        ids = ", ".join(f"arXiv:{paper}" for paper in literature.detail["confirmed_ids"])
+        movers.append(f"literature: {literature.literature} by {ids}")
+    proposed = _proposed_ids(session, claim)
+    if proposed:
+        ids = ", ".join(f"arXiv:{paper} ({stance})" for paper, stance in proposed)
+        movers.append(f"proposed: {ids}; not confirmed, not counted")
+    if local.local != "none":
+        movers.append(f"local: {local.local} with it, {local.transfer}")
+    return movers
+
+
+def _proposed_ids(session: Session, claim: Claim) -> list[tuple[str, str]]:
+    rows = session.exec(
+        select(Paper.arxiv_id, Evidence.stance)
+        .join(Paper, col(Paper.id) == Evidence.paper_id)
+        .where(Evidence.claim_id == claim.id, Evidence.status == "proposed")
+        .where(col(Evidence.stance).in_(("supports", "contradicts", "relaxes")))
+        .order_by(col(Evidence.confidence).desc())
+        .limit(SHOWN_PROPOSALS)
+    ).all()
+    return [(paper, stance) for paper, stance in rows]
+
+
+def _mark_quoted(session: Session, grounding: GroundingState) -> None:
+    """An anchor whose paper gave a quote has reached the last state of an id."""
+    if grounding.grounding != "grounded":
+        return
+    for anchor_id in grounding.quoted_anchors:
+        anchor = session.get(Anchor, anchor_id)
+        if anchor is not None and anchor.state == "title-checked":
+            anchor.state = "quoted"
+            session.add(anchor)

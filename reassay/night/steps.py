@@ -1,0 +1,205 @@
+"""What each step of a night does, by calling the room that knows how.
+
+A step returns what it did as plain data and, in plain sentences, what it could not check.
+It is written so that running it again after a kill repeats nothing that was finished.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Engine
+from sqlmodel import Session, col, select
+
+from db.columns import stored_id
+from db.engine import open_session
+from db.models import Binding, Night, NightStep
+from reassay.settings import Settings
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class NightContext:
+    """What every step is given."""
+
+    engine: Engine
+    settings: Settings
+    night: Night
+    today: date
+    report_progress: Report
+
+    @property
+    def night_id(self) -> int:
+        return stored_id(self.night.id)
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What a step did; anything not checked makes the night incomplete."""
+
+    detail: dict[str, Any] = field(default_factory=dict)
+    not_checked: tuple[str, ...] = ()  # makes the night incomplete
+    notes: tuple[str, ...] = ()  # limits that hold by choice: printed, and the night is complete
+
+
+def harvest_papers(context: NightContext) -> StepResult:
+    """Step 1: what arXiv (or the snapshot) has that the store has not."""
+    from ingest.harvest import harvest
+
+    summary = harvest(
+        context.engine,
+        context.settings,
+        night_id=context.night_id,
+        today=context.today,
+        report_progress=context.report_progress,
+    )
+    through = summary.searched_through
+    return StepResult(
+        detail={
+            "windows": summary.windows,
+            "seen": summary.seen,
+            "new": summary.new,
+            "revised": summary.revised,
+            "withdrawn": summary.withdrawn,
+            "source": summary.source,
+            "searched_through": through.isoformat() if through else None,
+        },
+        not_checked=tuple(summary.unanswered),
+        notes=tuple(summary.not_asked),
+    )
+
+
+def rank_papers(context: NightContext) -> StepResult:
+    """Step 2: the papers that may bear on each claim."""
+    from ingest.embeddings import load_embedder
+    from ingest.triage import triage
+
+    with open_session(context.engine) as session:
+        summary = triage(
+            session,
+            embedder=load_embedder(context.settings.embeddings),
+            night_id=context.night_id,
+            report_progress=context.report_progress,
+        )
+    return StepResult(
+        detail={
+            "claims": summary.claims,
+            "ranked": summary.ranked,
+            "candidates": summary.candidates,
+            "new_candidates": summary.new_candidates,
+            "ranker": summary.ranker,
+        }
+    )
+
+
+def judge_papers(context: NightContext) -> StepResult:
+    """Step 3: a proposed stance, or "unclear", for each candidate."""
+    from ingest.judges import load_judge
+    from ingest.judging import judge_candidates
+
+    with open_session(context.engine) as session:
+        summary = judge_candidates(
+            session,
+            load_judge(context.settings.judge),
+            night_id=context.night_id,
+            report_progress=context.report_progress,
+        )
+    failed = summary.failed
+    return StepResult(
+        detail={
+            "judged": summary.judged,
+            "proposed": summary.proposed,
+            "unclear": summary.unclear,
+            "refused_quotes": summary.refused_quotes,
+            "judge": summary.judge,
+        },
+        not_checked=(f"{failed} candidates could not be judged",) if failed else (),
+    )
+
+
+def retest_claims(context: NightContext) -> StepResult:
+    """Step 4: fresh seeds within the budget, canaries first."""
+    from dataclasses import asdict
+
+    from retest.batch import run_batch
+    from retest.bindings import bind_experiments
+
+    with open_session(context.engine) as session:
+        bind_experiments(session)
+        names = sorted(set(session.exec(select(Binding.experiment)).all()))
+    if not names:
+        return StepResult(notes=("no experiment bears on a claim of this library",))
+    summary = run_batch(
+        context.settings.database_url,
+        names,
+        profile=context.night.profile,
+        budget_s=context.night.budget_s,
+        seeds=None,
+        jobs=_count_cores(),
+        device=context.settings.device,
+        night_id=context.night_id,
+        report_progress=context.report_progress,
+    )
+    return StepResult(
+        detail={"experiments": {row.experiment: asdict(row) for row in summary.experiments}},
+        not_checked=tuple(summary.not_checked),
+    )
+
+
+def conclude_claims(context: NightContext) -> StepResult:
+    """Step 5: the three fields, the headline, and a verdict row for each claim that changed."""
+    from reassay.night.conclude import conclude_library
+
+    with open_session(context.engine) as session:
+        return conclude_library(
+            session, context.night, _searched_through(session, context), context.today
+        )
+
+
+def write_pages(context: NightContext) -> StepResult:
+    """Step 6: the morning page and the line pages; written also when the night is incomplete."""
+    from reports.writing import publish_latest, write_report
+
+    folder = context.settings.home / "reports"
+    out = folder / f"night-{context.night_id:04d}"
+    with open_session(context.engine) as session:
+        pages = write_report(
+            session,
+            night_id=context.night_id,
+            out=out,
+            formats=("md", "html"),
+            line=None,
+            today=context.today,
+        )
+    publish_latest(out, folder / "latest")
+    return StepResult(detail={"pages": [str(page) for page in pages]})
+
+
+STEPS: dict[str, Callable[[NightContext], StepResult]] = {
+    "harvest": harvest_papers,
+    "triage": rank_papers,
+    "judge": judge_papers,
+    "re-test": retest_claims,
+    "conclude": conclude_claims,
+    "report": write_pages,
+}
+
+
+def _searched_through(session: Session, context: NightContext) -> tuple[date | None, str]:
+    """Up to which day the store is complete, and from which source: as harvest recorded it."""
+    step = session.exec(
+        select(NightStep).where(
+            NightStep.night_id == context.night_id, col(NightStep.name) == "harvest"
+        )
+    ).first()
+    detail = step.detail if step else {}
+    through = detail.get("searched_through")
+    return (date.fromisoformat(through) if through else None, str(detail.get("source", "arXiv")))
+
+
+def _count_cores() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
