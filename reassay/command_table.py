@@ -21,7 +21,9 @@ COMMANDS: dict[str, Entry | dict[str, Entry]] = {
         "Read documents into lines, notes, claims, findings, anchors and tasks.",
     ),
     "claims": {
-        "list": Entry("claims.commands.list_claims:list_claims", "Claims and their headlines."),
+        "list": Entry(
+            "claims.commands.list_claims:list_claims_command", "Claims and their headlines."
+        ),
         "show": Entry("claims.commands.show:show", "One claim with its sources."),
         "search": Entry("claims.commands.search:search", "Claims that match a text."),
         "history": Entry("claims.commands.history:history", "Revisions and verdicts of a claim."),

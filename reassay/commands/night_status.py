@@ -65,9 +65,8 @@ def _step_data(step: NightStep) -> dict[str, Any]:
 
 
 def _print_night(night: dict[str, Any]) -> None:
-    print(
-        f"night {night['night']}  {night['profile']}  {night['status']}  {night['started_at']:%F %R} UTC"
-    )
+    head = (night["profile"], night["status"], f"{night['started_at']:%F %R} UTC")
+    print(f"night {night['night']}", *head, sep="  ")
     rows = [
         (s["name"], s["status"], "–" if s["duration_s"] is None else f"{s['duration_s']:.0f} s")
         for s in night["steps"]

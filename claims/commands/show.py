@@ -1,0 +1,103 @@
+"""``reassay claims show``: one claim with its sources, quotes and ids."""
+
+from typing import Annotated, Any
+
+import typer
+
+from claims.commands.output import JsonOption, print_json
+from claims.commands.setup import open_library
+from claims.queries import find_claim, read_claim
+
+SHOWN_ROWS = 5
+
+
+def show(
+    ctx: typer.Context,
+    claim: Annotated[str, typer.Argument(metavar="CLAIM", help="Handle or part of the slug.")],
+    as_json: JsonOption = False,
+) -> None:
+    """One claim: its wording, sources, stances with quotes, and what our own seeds say.
+
+    Example: reassay claims show c4
+    """
+    with open_library(ctx) as session:
+        state = read_claim(session, find_claim(session, claim))
+    if as_json:
+        print_json(state)
+    else:
+        _print_claim(state)
+
+
+def _print_claim(state: dict[str, Any]) -> None:
+    print(f"{state['id']}  {state['slug']}")
+    print(f"claim       {state['text']}")
+    print(f"in          {', '.join(state['lines']) or '–'}")
+    verdict = state["verdict"]
+    if verdict is None:
+        print("verdict     none yet: 'reassay night run' reaches one")
+    else:
+        _print_verdict(verdict, state["revision"])
+    _print_sources(state["sources"])
+    _print_evidence(state["evidence"])
+
+
+def _print_verdict(verdict: dict[str, Any], revision: int) -> None:
+    headline = verdict["headline"] or "(hub)"
+    look = " · LOOK" if verdict["look"] else ""
+    print(f"headline    {headline}{look}   ({verdict['decided_at']:%F}, revision {revision})")
+    detail = verdict["grounding_detail"]
+    print(f"grounding   {verdict['grounding']}: {detail.get('reason', '–')}")
+    if detail.get("quote"):
+        _print_quote(detail["arxiv_id"], detail["section"], detail["start"], detail["quote"])
+    found = verdict["literature_detail"]
+    print(
+        f"literature  {verdict['literature']}: {found.get('candidates', 0)} candidates out of "
+        f"{found.get('searched_papers', 0)} stored papers ({found.get('source', '–')}, through "
+        f"{found.get('searched_through') or '–'})"
+    )
+    _print_local(verdict)
+
+
+def _print_local(verdict: dict[str, Any]) -> None:
+    print(f"local       {verdict['local']}  {verdict['transfer'] or ''}".rstrip())
+    for experiment in verdict["local_detail"].get("experiments", []):
+        print(f"            {experiment['experiment']}: {experiment['scale']}")
+        for estimand in experiment["estimands"]:
+            print(f"            {_describe_estimand(estimand, experiment)}")
+        print(f"            cannot show: {experiment['cannot_show']}")
+
+
+def _describe_estimand(estimand: dict[str, Any], experiment: dict[str, Any]) -> str:
+    if not estimand["n"]:
+        return f"{estimand['name']}: no seeds yet"
+    return (
+        f"{estimand['name']} {estimand['mean']:.3f} [{estimand['low']:.3f}, "
+        f"{estimand['high']:.3f}] {estimand['unit']}, n = {estimand['n']} seeds, "
+        f"{estimand['outcome']} ({experiment['run_set']})"
+    )
+
+
+def _print_sources(sources: list[dict[str, Any]]) -> None:
+    if not sources:
+        print("sources     none: no anchor is tied to its note")
+    for source in sources:
+        title = source["title"] or "not in the store: not checked"
+        withdrawn = "  WITHDRAWN" if source["is_withdrawn"] else ""
+        print(f"source      arXiv:{source['arxiv_id']}  {source['state']}  {title}{withdrawn}")
+
+
+def _print_evidence(rows: list[dict[str, Any]]) -> None:
+    for row in rows[:SHOWN_ROWS]:
+        sure = "" if row["confidence"] is None else f" {row['confidence']:.2f}"
+        print(
+            f"{row['status']:<11} {row['stance']}{sure}  arXiv:{row['arxiv_id']} "
+            f"({row['published'] or 'no date'})  {row['title']}"
+        )
+        if row["quote"]:
+            _print_quote(row["arxiv_id"], row["section"], row["start"], row["quote"])
+    if len(rows) > SHOWN_ROWS:
+        print(f"            {len(rows) - SHOWN_ROWS} more stance rows (--json)")
+
+
+def _print_quote(arxiv_id: str, section: str, start: int, quote: str) -> None:
+    print(f"            “{quote}”  [arXiv:{arxiv_id}, {section}, offset {start}]")
