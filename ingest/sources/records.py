@@ -1,0 +1,89 @@
+"""What every source of papers yields, and how a text from outside is made safe to store.
+
+Decides what a record must carry (an arXiv id, a title, an abstract) and that texts are one
+line of printable characters. Knows nothing of where a record came from, nor of the store.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+# arXiv's help on withdrawals: the reason stands in Comments, no feed carries a flag. The
+# pattern is anchored: "replaces withdrawn arXiv:..." in mid-sentence is another paper.
+_KIND = r"(?:paper|article|submission|manuscript|work)"
+WITHDRAWAL = re.compile(
+    rf"\s*(?:(?:arxiv admin note:\s*)?this {_KIND} (?:has been|is|was) )?withdrawn\b",
+    re.IGNORECASE,
+)
+_UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn"}
+
+
+@dataclass(frozen=True, slots=True)
+class PaperRecord:
+    """One paper as a source states it; what it does not state is None or empty."""
+
+    arxiv_id: str  # bare
+    version: int | None
+    title: str
+    abstract: str
+    authors: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()  # primary first
+    published: date | None = None  # day of first submission
+    listed: date | None = None  # day of announcement
+    updated: date | None = None  # day that the current version was submitted
+    comment: str | None = None
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a source is asked for: papers by id, by a query, or by a span of days.
+
+    ``query`` is in arXiv's query language without dates; ``since`` and ``until`` are days
+    of first submission, both included. ``limit`` None asks for all that there are.
+    """
+
+    purpose: str  # anchors | claim | recent | snapshot
+    query: str = ""
+    ids: tuple[str, ...] = ()
+    since: date | None = None
+    until: date | None = None
+    limit: int | None = None
+
+
+class PaperSource(Protocol):
+    """A place that papers come from; each source is one file of this folder."""
+
+    @property
+    def name(self) -> str:
+        """api, oai, snapshot or feed: what the store notes as a paper's origin."""
+
+    @property
+    def remarks(self) -> list[str]:
+        """What the last answer left out or could not read, one plain sentence each."""
+
+    def answer(self, question: Question) -> Iterator[PaperRecord]:
+        """The papers that answer a question, each once; the iterator ends only when all came.
+
+        Raises:
+            SourceUnavailable: the answer did not come, or not completely.
+            QuestionRefused: the source finds fault with the question itself.
+        """
+
+
+def is_withdrawal(record: PaperRecord) -> bool:
+    """Whether the comment or the abstract opens with a notice of withdrawal."""
+    return bool(WITHDRAWAL.match(record.comment or "") or WITHDRAWAL.match(record.abstract))
+
+
+def clean_text(text: str) -> str:
+    """A text on one line: white space collapsed, control and lone surrogate characters gone."""
+    if text.isprintable() and "  " not in text and text.strip(" ") == text:
+        return text
+    spaced = " ".join(text.split())
+    if spaced.isprintable():
+        return spaced
+    kept = (c for c in spaced if unicodedata.category(c) not in _UNPRINTABLE)
+    return " ".join("".join(kept).split())
