@@ -91,7 +91,11 @@ def _set_pragmas(connection: Any, _record: Any) -> None:
 
 def _read_revision(connection: Connection) -> str | None:
     """The schema's revision; None for an empty database."""
-    tables = set(inspect(connection).get_table_names())
+    if is_sqlite(connection):  # one look instead of a reflection, which costs 10 ms
+        found = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'"))
+        tables = {str(row[0]) for row in found}
+    else:
+        tables = set(inspect(connection).get_table_names())
     if "alembic_version" in tables:
         return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar())
     if tables:

@@ -11,7 +11,7 @@ from sqlmodel import SQLModel, select
 
 from claims.search import search_papers
 from db.engine import open_database, open_session
-from db.models import Lease, Night, Paper, Protocol, SeedRun, Stream
+from db.models import Lease, Night, Paper, Protocol, SeedRun, Stream, load_all_tables
 
 
 def make_paper(arxiv_id: str, title: str, abstract: str, published: date | None = None) -> Paper:
@@ -24,6 +24,7 @@ def test_migrations_build_the_schema_of_the_models(any_engine: Engine) -> None:
     def is_ours(name: str | None, kind: str, *_: object) -> bool:
         return not (kind == "table" and "_fts" in str(name)) and "search" not in str(name)
 
+    load_all_tables()
     with any_engine.connect() as connection:
         context = MigrationContext.configure(
             connection, opts={"include_object": lambda o, n, t, *rest: is_ours(n, t)}

@@ -6,7 +6,8 @@ import typer
 
 from claims.commands.output import JsonOption, print_json
 from claims.commands.setup import open_library
-from claims.queries import find_claim, read_claim
+from claims.queries import find_claim
+from claims.reading import read_claim
 
 SHOWN_ROWS = 5
 

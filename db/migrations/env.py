@@ -3,8 +3,9 @@
 from alembic import context
 from sqlmodel import SQLModel
 
-import db.models  # noqa: F401  (fills the metadata, for autogenerate)
+from db.models import load_all_tables
 
+load_all_tables()
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=SQLModel.metadata,

@@ -11,7 +11,8 @@ from sqlmodel import Session, col, func, select
 
 from claims.grounding import GroundingState, audit_grounding
 from claims.literature import LiteratureState, SearchExtent, conclude_literature
-from claims.queries import current_revision, current_verdicts
+from claims.queries import current_verdicts
+from claims.reading import current_revision
 from claims.verdicts import Basis, decide_headline, decide_look
 from db.columns import stored_id
 from db.models import Anchor, Binding, Claim, Evidence, Night, Paper, Verdict

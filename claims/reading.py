@@ -1,0 +1,143 @@
+"""One claim, whole: its row, sources, stance rows with quotes, verdict and history.
+
+Reads only, and returns plain data for commands and reports.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from claims.queries import current_verdicts, list_claims
+from db.columns import stored_id
+from db.models import Anchor, Claim, ClaimRevision, Evidence, Note, Paper, Verdict
+
+
+def read_claim(session: Session, claim: Claim) -> dict[str, Any]:
+    """Everything about one claim, as plain data: its row, sources, evidence, verdict."""
+    verdict = current_verdicts(session).get(stored_id(claim.id))
+    note = session.get(Note, claim.note_id) if claim.note_id else None
+    row = next(r for r in list_claims(session) if r.id == claim.handle)
+    revision = current_revision(session, claim)
+    return {
+        **row.__dict__,
+        "text": claim.text,
+        "title": note.title if note else None,
+        "kind": note.kind if note else "finding",
+        "revision": claim.revision_number,
+        "numbers": revision.numbers,
+        "sources": _read_sources(session, claim),
+        "evidence": read_evidence(session, claim),
+        "verdict": _verdict_data(verdict) if verdict else None,
+    }
+
+
+def current_revision(session: Session, claim: Claim) -> ClaimRevision:
+    """The wording in force."""
+    return session.exec(
+        select(ClaimRevision).where(
+            ClaimRevision.claim_id == claim.id, ClaimRevision.number == claim.revision_number
+        )
+    ).one()
+
+
+def read_evidence(session: Session, claim: Claim, limit: int = 20) -> list[dict[str, Any]]:
+    """Stance rows of a claim: confirmed first, directed before unclear, surest first."""
+    rows = session.exec(
+        select(Evidence, Paper)
+        .join(Paper, col(Paper.id) == Evidence.paper_id)
+        .where(Evidence.claim_id == claim.id)
+    ).all()
+    directed = {"contradicts": 0, "relaxes": 1, "supports": 2, "mentions": 3}
+    ordered = sorted(
+        rows,
+        key=lambda pair: (
+            pair[0].status != "confirmed",
+            directed.get(pair[0].stance, 4),
+            -(pair[0].confidence or 0.0),
+            pair[0].id or 0,
+        ),
+    )
+    return [_evidence_data(evidence, paper) for evidence, paper in ordered[:limit]]
+
+
+def read_history(session: Session, claim: Claim) -> list[dict[str, Any]]:
+    """Revisions and verdicts of a claim in order of time."""
+    events: list[tuple[datetime, dict[str, Any]]] = []
+    numbers: dict[int, int] = {}
+    for revision in session.exec(
+        select(ClaimRevision).where(ClaimRevision.claim_id == claim.id)
+    ).all():
+        numbers[stored_id(revision.id)] = revision.number
+        data = {
+            "at": revision.created_at,
+            "event": "revision",
+            "revision": revision.number,
+            "by": revision.author,
+            "reason": revision.reason,
+            "statement": revision.statement,
+        }
+        events.append((revision.created_at, data))
+    for verdict in session.exec(select(Verdict).where(Verdict.claim_id == claim.id)).all():
+        data = {"at": verdict.decided_at, "event": "verdict", **_verdict_data(verdict)}
+        events.append(
+            (verdict.decided_at, {**data, "revision": numbers[verdict.claim_revision_id]})
+        )
+    return [data for _, data in sorted(events, key=lambda event: event[0])]
+
+
+def _read_sources(session: Session, claim: Claim) -> list[dict[str, Any]]:
+    rows = session.exec(
+        select(Anchor, Paper)
+        .join(Paper, col(Paper.arxiv_id) == Anchor.arxiv_id, isouter=True)
+        .where(col(Anchor.note_id).is_not(None), Anchor.note_id == claim.note_id)
+    ).all()
+    return [
+        {
+            "arxiv_id": anchor.arxiv_id,
+            "label": anchor.label,
+            "state": anchor.state,
+            "tied_by": anchor.tied_by,
+            "title": paper.title if paper else None,
+            "is_withdrawn": paper.is_withdrawn if paper else None,
+        }
+        for anchor, paper in rows
+    ]
+
+
+def _evidence_data(evidence: Evidence, paper: Paper) -> dict[str, Any]:
+    return {
+        "id": evidence.id,
+        "arxiv_id": paper.arxiv_id,
+        "title": paper.title,
+        "published": paper.published or paper.listed,
+        "stance": evidence.stance,
+        "status": evidence.status,
+        "confidence": evidence.confidence,
+        "quote": evidence.quote,
+        "section": evidence.section,
+        "start": evidence.quote_start,
+        "end": evidence.quote_end,
+        "closest": evidence.closest,
+        "numbers": evidence.numbers,
+        "judge": evidence.judge,
+        "night": evidence.night_id,
+    }
+
+
+def _verdict_data(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "headline": verdict.headline,
+        "look": verdict.look,
+        "grounding": verdict.grounding,
+        "grounding_detail": verdict.grounding_detail,
+        "literature": verdict.literature,
+        "literature_detail": verdict.literature_detail,
+        "local": verdict.local,
+        "local_detail": verdict.local_detail,
+        "transfer": verdict.transfer,
+        "searched_through": verdict.searched_through,
+        "moved_by": verdict.moved_by,
+        "night": verdict.night_id,
+        "decided_at": verdict.decided_at,
+    }
