@@ -6,7 +6,9 @@ database and of what else the library holds. The prompt's instructions are data.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
 from typing import NamedTuple
 
 from claims.arxiv_ids import find_anchor_id
@@ -16,7 +18,6 @@ from claims.documents import (
     MAX_BULLETS,
     MAX_NOTES,
     AnchorEntry,
-    DocumentWarning,
     FindingEntry,
     LineDocument,
     NoteEntry,
@@ -93,18 +94,12 @@ def parse_document(text: str) -> LineDocument:
         unread=tuple(unread),
         warnings=(),
     )
-    return _with_warnings(draft, check_document(draft, present=set(parts)))
+    return replace(draft, warnings=tuple(check_document(draft, present=set(parts))))
 
 
 def strip_emphasis(text: str) -> str:
     """The text without asterisks and underscores that only mark emphasis."""
     return EMPHASIS.sub(r"\2", text)
-
-
-def _with_warnings(draft: LineDocument, warnings: Sequence[DocumentWarning]) -> LineDocument:
-    from dataclasses import replace
-
-    return replace(draft, warnings=tuple(warnings))
 
 
 def _split_parts(lines: list[str]) -> dict[str, _Part]:
@@ -158,7 +153,7 @@ def _read_sources(part: _Part | None, essay: str) -> tuple[list[NoteEntry], list
     orphans = part.lines[: titles[0]] if titles else part.lines
     cited = _count_citations(essay, [part.lines[i] for i in titles])
     notes = []
-    for place, following in zip(titles, [*titles[1:], len(part.lines)], strict=True):
+    for place, following in pairwise([*titles, len(part.lines)]):
         title = strip_emphasis(part.lines[place])
         summary = strip_emphasis("\n".join(part.lines[place + 1 : following]))
         notes.append(NoteEntry(title, make_slug(title), summary, cited[part.lines[place]]))
