@@ -51,6 +51,10 @@ class SourceUnavailable(ReassayError):
     exit_code = 3
 
 
+class QuestionRefused(SourceUnavailable):
+    """A paper source finds fault with the question itself; asking again is no use."""
+
+
 class SnapshotRefused(ReassayError):
     """A snapshot file is missing or is not arXiv metadata, one JSON object a line."""
 

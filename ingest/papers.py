@@ -112,12 +112,12 @@ def _split_repeats(batch: list[PaperRecord]) -> list[list[PaperRecord]]:
 def _store_batch(engine: Engine, records: list[PaperRecord], source: str) -> StoreCount:
     hashed = [_Hashed(r, hash_text(r.title, r.abstract)) for r in records]
     with engine.connect() as connection:
-        if not _keep_news(hashed, _read_known(connection, records)):
+        if not _keep_news(hashed, _read_known(connection, records), source):
             return StoreCount(seen=len(records), unchanged=len(records))
         connection.rollback()
         _become_the_writer(connection)
         known = _read_known(connection, records)
-        news = _keep_news(hashed, known)
+        news = _keep_news(hashed, known, source)
         new = [h for h in news if h.record.arxiv_id not in known]
         told = [h for h in news if h.record.arxiv_id in known]
         changes = _find_changes(connection, told, known, source)
@@ -135,13 +135,13 @@ def _store_batch(engine: Engine, records: list[PaperRecord], source: str) -> Sto
     )
 
 
-def _keep_news(hashed: list[_Hashed], known: dict[str, StoredPaper]) -> list[_Hashed]:
+def _keep_news(hashed: list[_Hashed], known: dict[str, StoredPaper], source: str) -> list[_Hashed]:
     """The records that are not word for word what the store holds."""
     stored = (known.get(h.record.arxiv_id) for h in hashed)
     return [
         h
         for h, old in zip(hashed, stored, strict=True)
-        if old is None or not is_unchanged(old, h.record, h.text_hash)
+        if old is None or not is_unchanged(old, h.record, h.text_hash, source)
     ]
 
 

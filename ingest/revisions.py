@@ -51,12 +51,12 @@ def hash_text(title: str, abstract: str) -> str:
     return hashlib.sha256(f"{title}\n{abstract}".encode()).hexdigest()
 
 
-def is_unchanged(stored: StoredPaper, record: PaperRecord, text_hash: str) -> bool:
+def is_unchanged(stored: StoredPaper, record: PaperRecord, text_hash: str, source: str) -> bool:
     """Whether a record repeats what is stored; the quick answer for nearly all of a reload."""
     return (
         text_hash == stored.text_hash
         and (record.version or 0) <= stored.version
-        and not _find_changed_fields(stored, record, "")
+        and not _find_changed_fields(stored, record, source)
     )
 
 
@@ -109,9 +109,9 @@ def _is_older(stored: StoredPaper, record: PaperRecord) -> bool:
 def _find_changed_fields(stored: StoredPaper, record: PaperRecord, source: str) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     older = _is_older(stored, record)
-    if record.published and record.published != stored.published:
-        if stored.published is None or source in STATES_DATES:
-            fields["published"] = record.published
+    outranks = stored.published is None or source in STATES_DATES
+    if record.published and record.published != stored.published and outranks:
+        fields["published"] = record.published
     if record.listed and (stored.listed is None or record.listed < stored.listed):
         fields["listed"] = record.listed
     if record.updated and (stored.updated is None or record.updated > stored.updated):

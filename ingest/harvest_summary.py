@@ -1,0 +1,61 @@
+"""What a harvest reports: counts, and in plain sentences what it could not or did not ask.
+
+Knows nothing of how papers were fetched; the night copies the sentences into its report.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+from ingest.papers import StoreCount
+from ingest.windows import DaySpan
+
+NAMED = 5  # claims or ids that a sentence names before it only counts
+
+
+@dataclass
+class HarvestSummary:
+    """What was asked and what came; ``unanswered`` and ``not_asked`` are plain sentences."""
+
+    source: str  # api | snapshot
+    windows: list[int] = field(default_factory=list)  # harvest_window ids
+    seen: int = 0
+    new: int = 0
+    revised: int = 0
+    withdrawn: int = 0
+    since: date | None = None  # of the days asked for, or of the snapshot
+    until: date | None = None
+    unanswered: list[str] = field(default_factory=list)
+    not_asked: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)  # entries and lines that were left out
+    searched_through: date | None = None  # last day up to which the store is believed complete
+
+    @property
+    def complete(self) -> bool:
+        """Whether every question of this harvest was answered in full."""
+        return not self.unanswered
+
+    def count(self, window_id: int, count: StoreCount) -> None:
+        """Add one window's counts."""
+        self.windows.append(window_id)
+        self.seen += count.seen
+        self.new += count.new
+        self.revised += count.revised
+        self.withdrawn += count.withdrawn
+
+
+def name_some(names: Sequence[str], noun: str) -> str:
+    """``3 claims (c1, c2, c3)``; beyond five names only their number is told in full."""
+    shown = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
+    return f"{len(names)} {noun}{'s' if len(names) != 1 else ''} ({shown})"
+
+
+def join_spans(spans: Sequence[DaySpan]) -> list[DaySpan]:
+    """Spans that touch, as one."""
+    joined: list[DaySpan] = []
+    for span in sorted(spans):
+        if joined and span.since <= joined[-1].until + timedelta(1):
+            joined[-1] = DaySpan(joined[-1].since, max(joined[-1].until, span.until))
+        else:
+            joined.append(span)
+    return joined

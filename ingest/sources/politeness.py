@@ -1,0 +1,184 @@
+"""How often arXiv may be asked, over all processes of one home, and how long to stand back.
+
+arXiv's terms of use for its APIs: "make no more than one request every three seconds, and
+limit requests to a single connection at a time", over all machines that one controls.
+Decides when a request may start; knows nothing of what is asked. A lock file in the home
+is held during a request, and the moment it started is written before it is sent, so that
+a crash cannot shorten the pause.
+"""
+
+import fcntl
+import json
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import IO
+
+from db.errors import HomeUnwritable, SourceUnavailable
+
+STAMP_FILE = "arxiv-requests.json"
+LOOK_AGAIN_S = 0.1
+FIRST_BACKOFF_PAUSES = 20  # a minute at three seconds: arXiv throttles even polite clients
+LONGEST_BACKOFF_PAUSES = 200  # ten minutes
+LONGEST_REQUESTED_PAUSE_S = 6 * 3600.0
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Time as tests can replace it; ``monotonic`` counts seconds that never jump."""
+
+    sleep: Callable[[float], None] = time.sleep
+    monotonic: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+
+
+@dataclass(frozen=True)
+class _Stamp:
+    """The last request's start on both clocks, and a moment before which not to ask."""
+
+    monotonic_s: float = float("inf")  # unknown: wait a whole pause
+    wall_s: float = 0.0
+    not_before_wall_s: float = 0.0
+
+
+class RequestPacer:
+    """Lets one request at a time through, ``delay_s`` after the start of the one before."""
+
+    def __init__(self, home: Path, delay_s: float, clock: Clock | None = None) -> None:
+        self.delay_s = delay_s
+        self.clock = clock or Clock()
+        self._file = home / STAMP_FILE
+
+    @contextmanager
+    def turn(self, limit_s: float) -> Iterator[None]:
+        """Hold the right to make one request, within ``limit_s`` seconds.
+
+        Raises:
+            SourceUnavailable: the turn does not come in time.
+            HomeUnwritable: the home has no place for the lock.
+        """
+        deadline_s = self.clock.monotonic() + limit_s
+        with self._open() as file:
+            self._lock(file, deadline_s)
+            try:
+                self._wait(_read_stamp(file), deadline_s)
+                stamp = _Stamp(self.clock.monotonic(), self.clock.wall())
+                _write_stamp(file, stamp)
+                yield
+            finally:
+                fcntl.flock(file, fcntl.LOCK_UN)
+
+    def stand_back(self, pause_s: float) -> None:
+        """Remember, for every process of this home, that the server asked for a pause."""
+        with self._open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            stamp = _read_stamp(file)
+            until_s = self.clock.wall() + min(pause_s, LONGEST_REQUESTED_PAUSE_S)
+            _write_stamp(file, _Stamp(stamp.monotonic_s, stamp.wall_s, until_s))
+
+    def _open(self) -> IO[str]:
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            return self._file.open("a+", encoding="utf-8")
+        except OSError as error:
+            raise HomeUnwritable(
+                f"cannot write {self._file}: {error.strerror}; set REASSAY_HOME to a writable "
+                "directory"
+            ) from error
+
+    def _lock(self, file: IO[str], deadline_s: float) -> None:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if self.clock.monotonic() >= deadline_s:
+                    raise SourceUnavailable(
+                        "another process of this home is asking arXiv: try again when it is done"
+                    ) from None
+                self.clock.sleep(LOOK_AGAIN_S)
+            else:
+                return
+
+    def _wait(self, stamp: _Stamp, deadline_s: float) -> None:
+        pause_s = self._requested_pause_s(stamp)
+        if pause_s > deadline_s - self.clock.monotonic():
+            until = datetime.fromtimestamp(stamp.not_before_wall_s, UTC)
+            raise SourceUnavailable(
+                f"arXiv asked for a pause until {until:%Y-%m-%d %H:%M} UTC: try again then"
+            )
+        wait_s = max(pause_s, self._rest_of_delay_s(stamp))
+        if wait_s > 0:
+            self.clock.sleep(wait_s)
+
+    def _requested_pause_s(self, stamp: _Stamp) -> float:
+        left_s = stamp.not_before_wall_s - self.clock.wall()
+        return left_s if 0 < left_s <= LONGEST_REQUESTED_PAUSE_S else 0.0
+
+    def _rest_of_delay_s(self, stamp: _Stamp) -> float:
+        """The longer rest that the two clocks tell.
+
+        The monotonic one does not jump, but starts anew with the machine (a stamp from the
+        future: wait the whole pause) and means nothing on another machine; there the wall
+        clock helps.
+        """
+        by_monotonic_s = self.clock.monotonic() - stamp.monotonic_s
+        by_wall_s = self.clock.wall() - stamp.wall_s
+        if by_monotonic_s < 0:
+            return self.delay_s
+        elapsed_s = min(by_monotonic_s, by_wall_s) if by_wall_s >= 0 else by_monotonic_s
+        return max(0.0, self.delay_s - elapsed_s)
+
+
+def backoff_s(attempt: int, delay_s: float, draw: Callable[[], float] = random.random) -> float:
+    """How long to wait after throttled attempt 0, 1, ...: a minute, doubling, with jitter.
+
+    In units of the pause between requests; at most ten minutes at arXiv's pace.
+    """
+    pauses = min(FIRST_BACKOFF_PAUSES * 2.0**attempt, LONGEST_BACKOFF_PAUSES)
+    return pauses * delay_s * (1 + draw() / 4)
+
+
+def read_retry_after(value: str | None, now_wall_s: float) -> float | None:
+    """Seconds that a ``Retry-After`` header asks for, given as seconds or as a date."""
+    if value is None:
+        return None
+    if value.strip().isascii() and value.strip().isdigit():
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, aware.timestamp() - now_wall_s)
+
+
+def _read_stamp(file: IO[str]) -> _Stamp:
+    file.seek(0)
+    try:
+        stated = json.loads(file.read())
+        return _Stamp(
+            float(stated["monotonic_s"]),
+            float(stated["wall_s"]),
+            float(stated["not_before_wall_s"]),
+        )
+    except (ValueError, KeyError, TypeError):
+        return _Stamp() if file.tell() else _Stamp(monotonic_s=float("-inf"))
+
+
+def _write_stamp(file: IO[str], stamp: _Stamp) -> None:
+    file.seek(0)
+    file.truncate()
+    json.dump(
+        {
+            "monotonic_s": stamp.monotonic_s,
+            "wall_s": stamp.wall_s,
+            "not_before_wall_s": stamp.not_before_wall_s,
+        },
+        file,
+    )
+    file.flush()
