@@ -57,7 +57,7 @@ COMMANDS: dict[str, Entry | dict[str, Entry]] = {
     "night": {
         "run": Entry("reassay.commands.night_run:night_run", "The whole night, once."),
         "status": Entry("reassay.commands.night_status:night_status", "The last nights."),
-        "serve": Entry(None, "Nights by schedule, in the foreground."),
+        "serve": Entry("reassay.commands.night_serve:night_serve", "Nights by schedule."),
     },
     "doctor": Entry("reassay.commands.doctor:doctor", "Check the installation and the library."),
 }

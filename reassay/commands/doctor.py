@@ -39,7 +39,9 @@ class DoctorFound(ReassayError):
 
 def doctor(
     ctx: typer.Context,
-    offline: Annotated[bool, typer.Option("--offline", help="Do not ask whether arXiv answers.")] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Do not ask whether arXiv answers.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Check database, clock, watermark, arXiv, judge, device and package names.

@@ -29,8 +29,7 @@ def night_run(
     from reassay.night.run import run_night
     from retest.durations import parse_duration
 
-    if profile not in PROFILES:
-        raise UsageError(f"profile {profile!r} is none of {', '.join(PROFILES)}")
+    check_profile(profile)
     settings: Settings = ctx.obj
     began = time.monotonic()
 
@@ -53,3 +52,9 @@ def night_run(
             f"night {result.night} is incomplete ({len(result.not_checked)} things were not "
             "checked); the report lists them"
         )
+
+
+def check_profile(profile: str) -> None:
+    """Raise UsageError for a profile that is none."""
+    if profile not in PROFILES:
+        raise UsageError(f"profile {profile!r} is none of {', '.join(PROFILES)}")
