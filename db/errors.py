@@ -75,6 +75,10 @@ class ExperimentNotFound(ReassayError):
     """No experiment bears on the claim, or none has this name."""
 
 
+class ReportUnwritable(ReassayError):
+    """A page of a report cannot be written."""
+
+
 class NightRunning(ReassayError):
     """Another night holds the lease on this database."""
 

@@ -1,0 +1,190 @@
+"""What needs a person: at most ten items, ranked by reach times strength.
+
+Reach is the number of lines that use a claim. Strength is the judge's probability for a
+proposed stance and a fixed order for the rest; the product ranks and is never printed.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlmodel import Session, col, func, select
+
+from claims.verdicts import LOOK_AT
+from db.columns import stored_id
+from db.models import Anchor, Claim, ClaimRevision, Evidence, LineClaim, Paper
+from reports.claim_states import ClaimState, read_states
+from reports.local_results import ExperimentResult
+from reports.outline import ClaimOutline
+from reports.sources import IdGate, Quote, read_shelf
+from reports.stances import DIRECTED, Stance, make_stance
+
+SHOWN_ITEMS = 10
+STRENGTH = {"id-broken": 1.0, "misquoted": 0.9, "overreach": 0.6, "unanchored": 0.3}
+STRENGTH_WITHDRAWN = 1.0
+STRENGTH_LOCAL = 0.95
+STRENGTH_UNKNOWN = 0.5  # a stance whose judge gave no probability
+SAID = {
+    "id-broken": "the id of its source does not exist",
+    "misquoted": "its source says something else",
+    "overreach": "the claim is wider than its source, as far as read",
+    "unanchored": "no readable paper is tied to it",
+}
+
+
+@dataclass(frozen=True)
+class AttentionItem:
+    """One thing for a person to decide."""
+
+    handle: str
+    statement: str
+    reach: int
+    what: str
+    doubt: str
+    quote: Quote | None
+    reading: str  # what our own seeds say, where they are the reason
+    row: str
+
+
+class _Ranked(NamedTuple):
+    weight: float
+    kind: str  # stance | grounding | withdrawn | local
+    claim_id: int
+    key: int | str  # stance row, or arXiv id
+
+
+def read_items(
+    session: Session, outline: Sequence[ClaimOutline], gate: IdGate
+) -> tuple[list[AttentionItem], int]:
+    """The first ten items, and how many there are in all."""
+    proposals, proposed = _rank_proposals(session)
+    others = [*_rank_fields(outline), *_rank_withdrawn(session, outline)]
+    ranked = sorted([*proposals, *others], key=lambda item: (-item.weight, item.claim_id))
+    shown = ranked[:SHOWN_ITEMS]
+    return _make_items(session, shown, gate), proposed + len(others)
+
+
+def _rank_proposals(session: Session) -> tuple[list[_Ranked], int]:
+    """The heaviest ten proposals for current wordings, and the number of all."""
+    reach = (
+        select(func.count())
+        .select_from(LineClaim)
+        .where(LineClaim.claim_id == Evidence.claim_id)
+        .correlate(Evidence)
+        .scalar_subquery()
+    )
+    weight = (reach * func.coalesce(Evidence.confidence, STRENGTH_UNKNOWN)).label("weight")
+    is_open = (
+        (col(Evidence.status) == "proposed")
+        & col(Evidence.stance).in_(DIRECTED)
+        & (col(ClaimRevision.number) == Claim.revision_number)
+    )
+    joined = (
+        select(weight, Evidence.claim_id, Evidence.id)
+        .join(ClaimRevision, col(ClaimRevision.id) == Evidence.claim_revision_id)
+        .join(Claim, col(Claim.id) == Evidence.claim_id)
+        .where(is_open)
+    )
+    rows = session.exec(joined.order_by(weight.desc(), col(Evidence.id)).limit(SHOWN_ITEMS)).all()
+    total = session.exec(select(func.count()).select_from(joined.subquery())).one()
+    return [_Ranked(float(w), "stance", claim, stored_id(row)) for w, claim, row in rows], total
+
+
+def _rank_fields(outline: Sequence[ClaimOutline]) -> Iterator[_Ranked]:
+    for claim in outline:
+        if claim.headline == "RETIRED":
+            continue
+        if claim.grounding in STRENGTH:
+            weight = claim.reach * STRENGTH[claim.grounding]
+            yield _Ranked(weight, "grounding", claim.claim_id, claim.grounding)
+        if claim.local in LOOK_AT:
+            yield _Ranked(claim.reach * STRENGTH_LOCAL, "local", claim.claim_id, claim.local)
+
+
+def _rank_withdrawn(session: Session, outline: Sequence[ClaimOutline]) -> Iterator[_Ranked]:
+    reach = {claim.claim_id: claim.reach for claim in outline if claim.headline != "RETIRED"}
+    rows = session.exec(
+        select(Claim.id, Paper.arxiv_id)
+        .join(Anchor, col(Anchor.note_id) == Claim.note_id)
+        .join(Paper, col(Paper.arxiv_id) == Anchor.arxiv_id)
+        .where(col(Paper.is_withdrawn).is_(True))
+        .distinct()
+    ).all()
+    for claim_id, arxiv_id in rows:
+        if claim_id in reach:
+            weight = reach[claim_id] * STRENGTH_WITHDRAWN
+            yield _Ranked(weight, "withdrawn", stored_id(claim_id), arxiv_id)
+
+
+def _make_items(session: Session, shown: Sequence[_Ranked], gate: IdGate) -> list[AttentionItem]:
+    ids = list(dict.fromkeys(item.claim_id for item in shown))
+    claims = session.exec(select(Claim).where(col(Claim.id).in_(ids))).all()
+    states = {s.claim_id: s for s in read_states(session, claims, gate, None)}
+    stances = _read_stances(session, [i.key for i in shown if i.kind == "stance"])
+    return [_make_item(item, states[item.claim_id], stances) for item in shown]
+
+
+def _read_stances(session: Session, rows: Sequence[int | str]) -> dict[int | str, Stance]:
+    pairs = session.exec(
+        select(Evidence, Paper)
+        .join(Paper, col(Paper.id) == Evidence.paper_id)
+        .where(col(Evidence.id).in_(rows))
+    ).all()
+    shelf = read_shelf(session, [paper.arxiv_id for _, paper in pairs])
+    return {stored_id(row.id): make_stance(row, paper, shelf) for row, paper in pairs}
+
+
+def _make_item(item: _Ranked, state: ClaimState, stances: dict[int | str, Stance]) -> AttentionItem:
+    quote, reading, row = None, "", ""
+    if item.kind == "stance":
+        stance = stances[item.key]
+        what, doubt = _describe_stance(stance)
+        quote, row = stance.quote, f"stance row {stance.row}"
+    elif item.kind == "grounding":
+        what = f"{item.key}: {SAID[str(item.key)]}; {state.grounding.reason}"
+        doubt, quote = _doubt_grounding(state), state.grounding.quote
+    elif item.kind == "withdrawn":
+        what = f"its source arXiv:{item.key} is marked withdrawn"
+        doubt = "the mark is read from the paper's own entry; a later version may stand"
+    else:
+        what = f"our own seeds read {item.key} ({state.local.transfer or 'no transfer tag'})"
+        doubt, reading = _describe_local(state)
+    return AttentionItem(
+        handle=state.handle,
+        statement=state.statement,
+        reach=state.reach,
+        what=what,
+        doubt=doubt,
+        quote=quote,
+        reading=reading,
+        row=row,
+    )
+
+
+def _describe_stance(stance: Stance) -> tuple[str, str]:
+    what = (
+        f"proposed by the judge, not confirmed; not counted: arXiv:{stance.arxiv_id} "
+        f"({stance.published}) {stance.stance}; {stance.sureness}"
+    )
+    if stance.quote is None:
+        what = f"UNGROUNDED: {what}"
+    return what, "; ".join(stance.doubts)
+
+
+def _doubt_grounding(state: ClaimState) -> str:
+    if state.grounding.read == "abstract":
+        return "only the abstract was read; words were compared, not meanings"
+    if state.grounding.word == "unanchored":
+        return "the paper may exist: its id is not in the note, or its text not in the store"
+    return "words were compared, not meanings"
+
+
+def _describe_local(state: ClaimState) -> tuple[str, str]:
+    """Scale and limits of the experiments that differ, and what they read."""
+    differing: list[tuple[ExperimentResult, str]] = [
+        (result, reading)
+        for result, reading in zip(state.local.results, state.local.readings, strict=True)
+        if result.outcome in LOOK_AT
+    ]
+    doubts = [f"{result.scale}; cannot show: {result.cannot_show}" for result, _ in differing]
+    return "; ".join(doubts) or "not recorded", "; ".join(reading for _, reading in differing)
