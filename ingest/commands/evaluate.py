@@ -1,0 +1,64 @@
+"""``reassay ingest evaluate``."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from claims.commands.output import JsonOption, print_json, print_message, print_table
+from ingest.commands.judging_setup import judging_setup
+
+
+def evaluate(
+    ctx: typer.Context,
+    gold: Annotated[Path, typer.Argument(metavar="GOLD.jsonl")],
+    as_json: JsonOption = False,
+) -> None:
+    """Measure the judge, and triage, on labelled claim-paper pairs (JSON, one a line).
+
+    Example: reassay ingest evaluate pairs.jsonl --json
+    """
+    from ingest.embeddings import load_embedder
+    from ingest.evaluation import evaluate_judge, measure_recall
+    from ingest.gold import read_gold
+    from ingest.judges import load_judge
+
+    pairs = read_gold(gold)
+    setup = judging_setup(ctx)
+    result = evaluate_judge(load_judge(setup.judge), pairs, print_message)
+    recall = measure_recall(pairs, load_embedder(setup.embeddings))
+    result["triage_recall"] = [asdict(row) for row in recall]
+    if as_json:
+        print_json(result)
+    else:
+        _print(result)
+
+
+def _print(result: dict[str, Any]) -> None:
+    print(f"judge {result['judge']}: {result['n']} pairs over {result['claims']} claims")
+    if result["trained_on_this_file"]:
+        print(
+            f"{result['pairs_judged_out_of_fold']} pairs are of claims in its training data: "
+            "each was judged by the fold model that has not seen its claim"
+        )
+    print(f"stances given: {result['spoken']} ({result['coverage']:.1%}); the rest is unclear")
+    for title, block in (("stances", result), ("leanings, if it must choose", result["leaning"])):
+        low, high = block["ci95"]
+        print(f"\n{title}: three-way macro-F1 {block['macro_f1_3way']:.3f} [{low:.3f}, {high:.3f}]")
+        print_table(
+            ("class", "n", "answers", "precision", "recall"),
+            (
+                (label, row["n"], row["answers"], _share(row["precision"]), _share(row["recall"]))
+                for label, row in block["per_class"].items()
+            ),
+        )
+    for row in result["triage_recall"]:
+        print(
+            f"triage: recall@{row['at']} {row['recall']:.3f} of papers not unrelated (ceiling "
+            f"{row['ceiling']:.3f}; {row['claims']} claims, {row['papers']} papers)"
+        )
+
+
+def _share(value: float | None) -> str | None:
+    return None if value is None else f"{value:.3f}"

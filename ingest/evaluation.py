@@ -1,0 +1,150 @@
+"""Measures a judge, and triage, on labelled pairs.
+
+Decides what counts as right: three classes (supports / contradicts or relaxes / mentions
+or unrelated), where an unclear answer counts as the third and a failed one as well. The
+headline numbers are of the stances that the judge gives; what it leans to when it must
+choose is measured apart. Knows nothing of whether the labels are right.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from langchain_core.embeddings import Embeddings
+
+from db.engine import open_database, open_session
+from ingest.gold import THREE_WAY, GoldPair
+from ingest.judges import Judge, Judgement, PaperText
+from ingest.judges.intervals import bootstrap_macro_f1, confuse, macro_f1, wilson
+from ingest.triage import Ranker
+
+ANSWER_CLASS = {"supports": 0, "contradicts": 1, "relaxes": 1}
+NEITHER = 2
+CUTOFFS = (20, 50)
+PROGRESS_EVERY = 500
+
+
+@dataclass(frozen=True)
+class Recall:
+    """How much of what bears on a claim (or mentions it) ranks high enough.
+
+    Means over claims; ``ceiling`` is what a perfect ranking would get at that depth.
+    """
+
+    at: int
+    recall: float
+    ceiling: float
+    claims: int
+    papers: int  # in the pool that was ranked
+
+
+def evaluate_judge(
+    judge: Judge,
+    pairs: Sequence[GoldPair],
+    report_progress: Callable[[str], None] = lambda line: None,
+) -> dict[str, Any]:
+    """Judge every pair and count; the document that ``ingest evaluate --json`` prints."""
+    answers: list[Judgement] = []
+    for number, pair in enumerate(pairs, start=1):
+        paper = PaperText(pair.arxiv_id, pair.title, pair.abstract)
+        answers.append(judge.judge_stance(pair.claim, paper))
+        if number % PROGRESS_EVERY == 0:
+            report_progress(f"judged {number} of {len(pairs)} pairs")
+    has_seen = getattr(judge, "has_seen", lambda claim: False)
+    seen = sum(bool(has_seen(pair.claim)) for pair in pairs)
+    stances = [answer.stance for answer in answers]
+    spoken = sum(stance in ANSWER_CLASS for stance in stances)
+    return {
+        "n": len(pairs),
+        "claims": len({pair.claim for pair in pairs}),
+        **score_answers(pairs, stances),
+        "judge": judge.name,
+        "coverage": spoken / len(pairs),
+        "spoken": spoken,
+        "leaning": score_answers(pairs, [answer.leaning for answer in answers]),
+        "by_label": _count_by_label(pairs, stances),
+        "refused_quotes": sum(answer.refused_quotes for answer in answers),
+        "failed": sum(answer.error is not None for answer in answers),
+        "trained_on_this_file": seen > 0,
+        "pairs_judged_out_of_fold": seen,
+    }
+
+
+def score_answers(pairs: Sequence[GoldPair], answers: Sequence[str]) -> dict[str, Any]:
+    """Three-way macro-F1 with an interval over claims, precision and recall a class."""
+    truth = [pair.three_way for pair in pairs]
+    given = [ANSWER_CLASS.get(answer, NEITHER) for answer in answers]
+    table = confuse(truth, given, len(THREE_WAY))
+    interval = bootstrap_macro_f1(truth, given, [pair.claim for pair in pairs], len(THREE_WAY))
+    per_class = {}
+    for k, label in enumerate(THREE_WAY):
+        right, answered, true = int(table[k, k]), int(table[:, k].sum()), int(table[k].sum())
+        per_class[label] = {
+            "precision": right / answered if answered else None,
+            "precision_ci95": list(wilson(right, answered)) if answered else None,
+            "recall": right / true if true else None,
+            "n": true,
+            "answers": answered,
+        }
+    confusion = {
+        label: dict(zip(THREE_WAY, row, strict=True))
+        for label, row in zip(THREE_WAY, table.tolist(), strict=True)
+    }
+    return {
+        "macro_f1_3way": macro_f1(table),
+        "ci95": list(interval),
+        "per_class": per_class,
+        "confusion": confusion,
+    }
+
+
+def measure_recall(pairs: Sequence[GoldPair], embedder: Embeddings) -> list[Recall]:
+    """Rank all papers of the file against each of its claims, in a store of their own."""
+    from sqlmodel import select
+
+    from db.models import Paper
+
+    texts = {pair.arxiv_id: pair for pair in pairs}
+    wanted: defaultdict[str, set[str]] = defaultdict(set)
+    for pair in pairs:
+        if pair.label != "unrelated":
+            wanted[pair.claim].add(pair.arxiv_id)
+    with TemporaryDirectory() as folder:
+        engine = open_database(f"sqlite:///{Path(folder) / 'pool.db'}")
+        with open_session(engine) as session:
+            session.add_all(
+                Paper(arxiv_id=key, title=p.title, abstract=p.abstract, source="gold")
+                for key, p in texts.items()
+            )
+            session.commit()
+            names = dict(session.exec(select(Paper.id, Paper.arxiv_id)).all())
+            ranker = Ranker(embedder)
+            ranked = {
+                claim: [
+                    names[paper.paper_id]
+                    for paper in ranker.rank_papers(session, claim, since=None, excluded=set())
+                ]
+                for claim in wanted
+            }
+        engine.dispose()
+    return [_count_recall(wanted, ranked, at, len(texts)) for at in CUTOFFS]
+
+
+def _count_recall(
+    wanted: dict[str, set[str]], ranked: dict[str, list[str]], at: int, papers: int
+) -> Recall:
+    if not wanted:
+        return Recall(at, 0.0, 0.0, 0, papers)
+    found = [len(keys & set(ranked[claim][:at])) / len(keys) for claim, keys in wanted.items()]
+    best = [min(at, len(keys)) / len(keys) for keys in wanted.values()]
+    return Recall(at, sum(found) / len(found), sum(best) / len(best), len(wanted), papers)
+
+
+def _count_by_label(pairs: Sequence[GoldPair], stances: Sequence[str]) -> dict[str, dict[str, int]]:
+    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for pair, stance in zip(pairs, stances, strict=True):
+        counts[pair.label][stance] += 1
+    return {label: dict(counter) for label, counter in counts.items()}

@@ -1,0 +1,109 @@
+"""The offline judge: linear weights on likeness, cue words and a bag of words.
+
+It says a stance only where its precision on unseen claims was measured to be good enough
+(``embedded.md``); otherwise ``unclear``, with the closest sentences. Paper text cannot
+instruct it: instruction-like text is flagged, and the sentences that hold it are left out
+before anything is computed.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+
+from ingest.judges import Judgement, PaperText, Span, Stance
+from ingest.judges.cues import find_instructions
+from ingest.judges.features import CLOSEST, bag_words, compare
+from ingest.judges.reading import PaperReading, Reader, TextReading, Vector
+from ingest.judges.weights import Weights, load_weights
+from ingest.sentences import PaperSentence
+
+STANCE_OF_CLASS: tuple[Stance, ...] = ("supports", "relaxes", "unclear")
+CACHED_PAPERS = 2000
+
+
+class EmbeddedJudge:
+    """Judges a pair by the model that has not been trained on its claim."""
+
+    def __init__(self, weights: Weights) -> None:
+        self._weights = weights
+        self._reader = Reader()
+        self._read_claim = lru_cache(maxsize=64)(self._read_claim_afresh)
+        self._read_paper = lru_cache(maxsize=CACHED_PAPERS)(self._read_paper_afresh)
+
+    @property
+    def name(self) -> str:
+        """Name, version and the training file's hash."""
+        return f"embedded-{self._weights.version}+{self._weights.training_hash[:8]}"
+
+    def has_seen(self, claim: str) -> bool:
+        """Whether the claim was in the training data (then a fold model answers)."""
+        return self._weights.has_seen(claim)
+
+    def judge_stance(self, claim: str, paper: PaperText) -> Judgement:
+        """Stance, evidence sentence and closest sentences of one pair."""
+        reading, bag, flags = self._read_paper(paper.title, paper.abstract)
+        scope = {"flags": flags} if flags else {}
+        if not reading.spans:
+            return Judgement("unclear", scope=scope)
+        pair = compare(
+            self._read_claim(claim), reading, self._reader.unit_table, self._weights.statistics
+        )
+        model = self._weights.model_for(claim)
+        order = np.argsort(-model.score_sentences(pair), kind="stable")
+        closest = [_span(reading.spans[index]) for index in order[:CLOSEST]]
+        probabilities = [float(p) for p in model.weigh(pair, bag)]
+        spoken = self._speak(probabilities)
+        leaning = int(np.argmax(np.array(probabilities) * self._weights.leaning_factors))
+        return Judgement(
+            STANCE_OF_CLASS[spoken],
+            confidence=probabilities[spoken],
+            quote=closest[0] if STANCE_OF_CLASS[spoken] != "unclear" else None,
+            closest=closest,
+            leaning=STANCE_OF_CLASS[leaning],
+            probabilities=dict(zip(self._weights.thresholds, probabilities, strict=False)),
+            scope=scope,
+        )
+
+    def _speak(self, probabilities: list[float]) -> int:
+        """The class whose threshold is passed by most; the last class if none is."""
+        margins = [
+            -1.0 if bar is None else probability - bar
+            for probability, bar in zip(
+                probabilities, self._weights.thresholds.values(), strict=False
+            )
+        ]
+        best = int(np.argmax(margins))
+        return best if margins[best] >= 0 else len(probabilities) - 1
+
+    def _read_claim_afresh(self, claim: str) -> TextReading:
+        return self._reader.read([claim], self._weights.statistics)[0]
+
+    def _read_paper_afresh(
+        self, title: str, abstract: str
+    ) -> tuple[PaperReading, Vector, list[str]]:
+        weights = self._weights
+        flags = find_instructions(f"{title}\n{abstract}")
+        reading = self._reader.read_paper(title, abstract, weights.statistics)
+        if flags:
+            reading = self._leave_out_instructions(reading)
+        bag = bag_words(reading.whole.text, weights.vocabulary, weights.bag_idf)
+        return reading, bag, [f"instruction-like text: {flag}" for flag in flags]
+
+    def _leave_out_instructions(self, reading: PaperReading) -> PaperReading:
+        kept = [
+            (span, sentence)
+            for span, sentence in zip(reading.spans, reading.sentences, strict=True)
+            if not find_instructions(span.text)
+        ]
+        text = " ".join(span.text for span, _ in kept)
+        whole = self._reader.read([text], self._weights.statistics)[0]
+        return PaperReading([s for s, _ in kept], [r for _, r in kept], whole)
+
+
+def load_embedded_judge() -> EmbeddedJudge:
+    """The judge with the weights that ship with the package."""
+    return EmbeddedJudge(load_weights())
+
+
+def _span(sentence: PaperSentence) -> Span:
+    return Span(sentence.section, sentence.start, sentence.end, sentence.text)
