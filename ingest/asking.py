@@ -57,6 +57,9 @@ class PagedSource(PaperSource, Protocol):
     @property
     def total(self) -> int | None: ...
 
+    @property
+    def stopped_because(self) -> str | None: ...
+
 
 class Asking:
     """One harvest from arXiv; every question is a row, begun before it is sent."""
@@ -75,6 +78,7 @@ class Asking:
         self._today = today
         self._report_progress = report_progress
         self._summary = HarvestSummary(source.name)
+        self._recall_tonight()
         self._failed_names: dict[tuple[str, str], list[str]] = defaultdict(list)
         self._failed_spans: dict[str, list[DaySpan]] = defaultdict(list)
 
@@ -97,7 +101,7 @@ class Asking:
         with open_session(self._engine) as session:
             waiting = find_waiting_claims(session, self._today)
         for claim, question in waiting[:MOST_CLAIM_QUESTIONS]:
-            self._report_progress(f"searching arXiv for {claim.handle}")
+            self._announce(f"searching arXiv for {claim.handle}")
             _, error = self._ask(question, claim_id=stored_id(claim.id))
             if error is not None:
                 self._failed_names["claim", str(error)].append(claim.handle)
@@ -131,7 +135,7 @@ class Asking:
                 reason = f"{most_requests} requests are enough for one harvest"
                 self._failed_spans[reason].append(span)
                 continue
-            self._report_progress(f"asking arXiv for {', '.join(CATEGORIES)} on {span}")
+            self._announce(f"asking arXiv for {', '.join(CATEGORIES)} on {span}")
             question = Question("recent", RECENT_QUERY, since=span.since, until=span.until)
             _, error = self._ask(question, refuse_empty=self._should_have_papers(span))
             if error is not None:
@@ -153,7 +157,7 @@ class Asking:
         return summary
 
     def _ask_ids(self, ids: list[str]) -> None:
-        """Ask for ids; one that a mixed list left out is asked again before it counts as unknown."""
+        """Ask for ids; what a mixed answer left out is asked for again."""
         question = Question("anchors", ids=tuple(ids))
         came, error = self._ask(
             question, describe=lambda came: {} if came else {"missing": sorted(ids)}
@@ -195,6 +199,22 @@ class Asking:
         self._summary.count(window_id, count)
         self._summary.remarks += self._source.remarks
         return came, error
+
+    def _announce(self, message: str) -> None:
+        if not self._source.stopped_because:
+            self._report_progress(message)
+
+    def _recall_tonight(self) -> None:
+        """Count what this night had finished before it was broken off."""
+        if self._night_id is None:
+            return
+        query = select(HarvestWindow).where(
+            HarvestWindow.night_id == self._night_id, col(HarvestWindow.finished_at).is_not(None)
+        )
+        with open_session(self._engine) as session:
+            for row in session.exec(query):
+                count = StoreCount(row.seen, row.new, row.revised, row.withdrawn)
+                self._summary.count(stored_id(row.id), count)
 
     def _should_have_papers(self, span: DaySpan) -> bool:
         """Whether a span holds a working day that is over: an empty answer is then no answer."""

@@ -7,7 +7,6 @@ occur. Language: arXiv API manual, "Details of Query Construction".
 
 import re
 from datetime import date, timedelta
-from itertools import combinations
 
 from sqlmodel import Session, col, select
 
@@ -29,7 +28,11 @@ EVERYDAY = frozenset(  # words that half of the field's abstracts hold
     single multiple many most several two three high higher low lower good well make makes
     given gains gain up down out than when both no never always often may might must should
     cannot could would been being were them itself independently alone together per via
-    research standard substantially significantly dramatically persistently fundamental""".split()
+    research standard substantially significantly dramatically persistently fundamental
+    especially particularly systematically additional difficult experiments experiment
+    independent productive outperform outperforms effectiveness effective varies vary
+    mechanisms mechanism revealing reveal reveals incorrect correct augmenting responses
+    either respectively beyond quality accuracy gap gaps range number numbers""".split()
 )
 
 
@@ -38,8 +41,10 @@ def build_claim_query(statement: str) -> str | None:
     words = pick_telling_words(statement)
     if not words:
         return None
-    terms = [f'(ti:"{word}" OR abs:"{word}")' for word in words]
-    pairs = [f"({a} AND {b})" for a, b in combinations(terms, 2)] or terms
+    terms = [f'abs:"{word}"' for word in words]
+    pairs = [
+        f"({term} AND ({' OR '.join(terms[n:])}))" for n, term in enumerate(terms[:-1], 1)
+    ] or terms
     return f"({' OR '.join(pairs)}) AND ({RECENT_QUERY})"
 
 

@@ -38,7 +38,17 @@ def harvest_snapshot(
         return summary
     loaded = _find_loaded(engine, mark)
     if loaded is None:
-        _load(engine, file, mark, night_id, report_progress, summary)
+        report_progress(f"reading papers from {file.name}")
+        try:
+            count, source, window_id = load_snapshot(
+                engine, file, report_progress, night_id=night_id, mark=mark
+            )
+        except SnapshotRefused as error:
+            summary.unanswered.append(f"the snapshot was not read to its end: {error}")
+            return summary
+        summary.count(window_id, count)
+        summary.remarks += source.remarks
+        summary.since, summary.until = source.first_day, source.last_day
     else:
         report_progress(f"{file.name} is unchanged and was loaded before")
         summary.windows.append(stored_id(loaded.id))
@@ -82,30 +92,7 @@ def load_snapshot(
     return count, source, window_id
 
 
-def _load(
-    engine: Engine,
-    file: Path,
-    mark: dict[str, Any],
-    night_id: int | None,
-    report_progress: Progress,
-    summary: HarvestSummary,
-) -> None:
-    report_progress(f"reading papers from {file.name}")
-    try:
-        count, source, window_id = load_snapshot(
-            engine, file, report_progress, night_id=night_id, mark=mark
-        )
-    except SnapshotRefused as error:
-        summary.unanswered.append(f"the snapshot was not read to its end: {error}")
-        return
-    summary.count(window_id, count)
-    summary.remarks += source.remarks
-    summary.since, summary.until = source.first_day, source.last_day
-
-
 def _describe_reach(summary: HarvestSummary) -> None:
-    if not summary.complete:
-        return
     summary.searched_through = summary.until
     summary.not_asked.append(
         f"the snapshot ends on {summary.until}: days after that were not asked of arXiv"
