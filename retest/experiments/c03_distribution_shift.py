@@ -114,7 +114,7 @@ PROTOCOL = Protocol(
         ),
         Control(
             name="foreign_gold_accuracy",
-            meaning="exact match against the right output of another item, which a checker must refuse",
+            meaning="exact match against the right output of another item, to be refused",
             maximum=0.05,
         ),
     ),
@@ -233,4 +233,5 @@ CANARY_CONFIG: dict[str, Any] = {
 def run_canary(device: str) -> dict[str, Any]:
     """One tiny run of the same path under seed 0, without what a clock measured."""
     result = run_arm(ARMS[PRIMARY], CANARY_CONFIG, 0, device)
-    return {**result, "training": {**result["training"], "train_seconds": None}}
+    del result["training"]["train_seconds"]
+    return result

@@ -5,14 +5,16 @@ generator, a checker that looks at problem and answer only, a solver that shares
 the generator, and answers that know nothing (the null baselines).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from retest.lab.decoding import cut_at_stop, decode_greedy
+from retest.lab.model import Transformer
 from retest.lab.records import Records, join_records
 
 Numbers = NDArray[np.int64]  # [n, places]
@@ -66,9 +68,18 @@ def write_prompts(task: ConstraintTask, problems: Numbers) -> torch.Tensor:
     return torch.from_numpy(add_mark(problems, count_words(task) - 2))
 
 
-def write_records(task: ConstraintTask, instances: Instances) -> Records:
-    """``problem <solve> answer </s>`` as training records; the answer is the output."""
-    outputs = torch.from_numpy(add_mark(instances.answers, count_words(task) - 1))
+def write_direct(task: ConstraintTask, instances: Instances) -> torch.Tensor:
+    """The answer and nothing else: [n, asked numbers + 1]."""
+    return torch.from_numpy(add_mark(instances.answers, count_words(task) - 1))
+
+
+# What a model is trained to write, by regime; every regime ends in the answer.
+REGIMES: dict[str, Callable[[ConstraintTask, Instances], torch.Tensor]] = {"direct": write_direct}
+
+
+def write_records(task: ConstraintTask, instances: Instances, regime: str) -> Records:
+    """``problem <solve> output </s>`` as training records of a regime."""
+    outputs = REGIMES[regime](task, instances)
     return join_records(write_prompts(task, instances.problems), outputs)
 
 
@@ -93,6 +104,29 @@ def read_answers(task: ConstraintTask, outputs: list[list[int]], places: int) ->
     return answers
 
 
+def answer(model: Transformer, task: ConstraintTask, instances: Instances) -> Numbers:
+    """The model's greedy answers; rows of UNREADABLE where it wrote something else."""
+    prompts, stop = write_prompts(task, instances.problems), count_words(task) - 1
+    outputs = decode_greedy(model, prompts, stop, model.options.context - prompts.shape[1])
+    return read_answers(task, cut_at_stop(outputs, stop), instances.answers.shape[1])
+
+
+@dataclass(frozen=True)
+class Sets:
+    """Training and test instances without a common problem."""
+
+    training: Instances
+    test: Instances
+
+
+def draw_apart(task: ConstraintTask, seed: int, training_items: int, test_items: int) -> Sets:
+    """Instances under the seed; test problems that training holds, or twice, are left out."""
+    training = task.draw_instances(seed, "training", training_items)
+    drawn = task.draw_instances(seed, "test", 2 * test_items)
+    test = drawn.keep(find_new(drawn, training)).first(test_items)
+    return Sets(training, test)
+
+
 def find_new(test: Instances, training: Instances) -> NDArray[np.bool_]:
     """Which test problems occur neither in the training set nor earlier in the test set."""
     seen = {row.tobytes() for row in training.problems}
@@ -111,11 +145,28 @@ def find_nearest(problems: Numbers, training: Instances) -> Numbers:
     return training.answers[nearest]
 
 
-def share_met(verdicts: Verdicts) -> dict[str, float]:
-    """Satisfaction rate of each family: share of its constraints met, over all answers."""
-    return {family: float(met.mean()) for family, met in verdicts.items()}
+def rate_answers(task: ConstraintTask, instances: Instances, answers: Numbers) -> dict[str, Any]:
+    """Satisfaction rates of answers.
+
+    ``families``: share of each family's constraints met; ``mean``: mean over the families;
+    ``flat_mean``: mean over all constraints; ``all``: share of answers that meet every one.
+    """
+    verdicts = task.check(instances.problems, answers)
+    families = {family: float(met.mean()) for family, met in verdicts.items()}
+    every = np.concatenate(list(verdicts.values()), axis=1)
+    return {
+        "items": len(answers),
+        "parse_rate": float((answers >= 0).all(axis=1).mean()),
+        "families": families,
+        "mean": sum(families.values()) / len(families),
+        "flat_mean": float(every.mean()),
+        "all": float(every.all(axis=1).mean()),
+        "exact": float((answers == instances.answers).all(axis=1).mean()),
+    }
 
 
-def share_all_met(verdicts: Verdicts) -> float:
-    """Share of answers that meet every constraint."""
-    return float(np.concatenate(list(verdicts.values()), axis=1).all(axis=1).mean())
+def rate_solver(task: ConstraintTask, instances: Instances) -> dict[str, Any]:
+    """The independent solver's rates, and the share of its answers that survive a planted fault."""
+    solved = np.stack([task.solve(problem) for problem in instances.problems])
+    corrupted = rate_answers(task, instances, task.corrupt(solved))
+    return {"solver": rate_answers(task, instances, solved), "corrupted": corrupted["all"]}

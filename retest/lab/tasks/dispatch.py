@@ -72,7 +72,8 @@ def find_cheapest(problems: Numbers) -> Numbers:
     best = np.where(is_possible, price, np.iinfo(np.int64).max).argmin(axis=1, keepdims=True)
     parts = [np.take_along_axis(part, best, axis=1) for part in (second, third)]
     found = np.concatenate((best, *parts), axis=1)
-    return np.where(is_possible.any(axis=1)[:, None], found, -1)
+    has_answer = np.logical_or.reduce(is_possible, axis=1, keepdims=True)
+    return np.where(has_answer, found, -1)
 
 
 def bound_second_output(problems: Numbers, first: Numbers) -> tuple[Numbers, Numbers]:
