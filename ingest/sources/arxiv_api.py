@@ -13,7 +13,7 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 
 import arxiv  # type: ignore[import-untyped]
-from arxiv._feed import ParsedFeed, parse  # type: ignore[import-untyped]
+from arxiv._feed import FeedHeader, ParsedFeed, parse  # type: ignore[import-untyped]
 
 from claims.arxiv_ids import parse_arxiv_id
 from db.errors import QuestionRefused, SourceUnavailable
@@ -80,7 +80,7 @@ class ArxivApi:
         page_size = len(question.ids) or min(PAGE_SIZE, question.limit or PAGE_SIZE)
         most = None if question.ids or question.limit else MOST_PAGES * page_size
 
-        def fetch(url: str, is_first: bool) -> ParsedFeed:
+        def fetch(url: str, is_first: bool) -> CheckedFeed:
             feed = self._fetch_page(url, is_first)
             if is_first:
                 self.total = feed.total
@@ -89,7 +89,7 @@ class ArxivApi:
                         f"{feed.total} papers answer this question: ask for fewer days"
                     )
             self._left_out.update(dict.fromkeys(feed.left_out))
-            return parse(feed.body)
+            return feed
 
         return _CheckedClient(self._api_url, page_size, fetch)
 
@@ -174,17 +174,33 @@ class ArxivApi:
 
 
 class _CheckedClient(arxiv.Client):  # type: ignore[misc]
-    """The package's client with our way of fetching a page; paging and URLs are its own."""
+    """The package's client with our way of fetching a page; paging and URLs are its own.
+
+    It counts the entries that it parsed to find the next page; those that were taken out
+    beforehand are added here.
+    """
 
     def __init__(
-        self, api_url: str, page_size: int, fetch: Callable[[str, bool], ParsedFeed]
+        self, api_url: str, page_size: int, fetch: Callable[[str, bool], CheckedFeed]
     ) -> None:
         super().__init__(page_size=page_size, delay_seconds=0, num_retries=0)
         self.query_url_format = api_url + "?{}"
         self._fetch = fetch
+        self._left_out = 0
+        self._start = 0
+        self._total = 0
+
+    def _format_url(self, search: arxiv.Search, start: int, page_size: int) -> str:
+        self._start = start + self._left_out
+        return str(super()._format_url(search, self._start, page_size))
 
     def _parse_feed(self, url: str, first_page: bool = True, _try_index: int = 0) -> ParsedFeed:
-        return self._fetch(url, first_page)
+        if not first_page and self._start >= self._total:
+            return ParsedFeed(header=FeedHeader())
+        feed = self._fetch(url, first_page)
+        self._left_out += len(feed.left_out)
+        self._total = feed.total if first_page else self._total
+        return parse(feed.body)
 
 
 def open_arxiv_api(

@@ -5,6 +5,7 @@ caller for days. Decides when to let go; knows nothing of what an answer means. 
 are not followed: no address from an answer is ever fetched.
 """
 
+import contextlib
 import socket
 import threading
 from collections.abc import Callable
@@ -76,10 +77,9 @@ class Exchange:
         except requests.RequestException as error:
             raise Unreachable(_explain(error)) from error
         except TimeoutError as error:
-            raise Unreachable("no whole answer in time") from error
-        finally:
             for answer in open_answers:
-                answer.close()
+                _hang_up(answer)
+            raise Unreachable("no whole answer in time") from error
 
     def _resolve(self, url: str, host: str) -> None:
         """The resolver has no timeout of its own; behind a proxy the name is not ours to find."""
@@ -102,10 +102,11 @@ class Exchange:
         )
         open_answers.append(answer)
         body = bytearray()
-        for chunk in answer.iter_content(CHUNK_BYTES):
-            body += chunk
-            if len(body) > self.limits.body_bytes:
-                raise TooLarge(f"more than {self.limits.body_bytes} bytes")
+        with answer:
+            for chunk in answer.iter_content(CHUNK_BYTES):
+                body += chunk
+                if len(body) > self.limits.body_bytes:
+                    raise TooLarge(f"more than {self.limits.body_bytes} bytes")
         return Answer(answer.status_code, answer.headers, bytes(body))
 
 
@@ -131,6 +132,12 @@ def run_within(limit_s: float, call: Callable[[], Value]) -> Value:
     if error is not None:
         raise error
     return value  # type: ignore[return-value]
+
+
+def _hang_up(answer: requests.Response) -> None:
+    """End a connection that another thread is reading; closing it would wait for that thread."""
+    with contextlib.suppress(ValueError, RuntimeError, OSError):  # it ended by itself
+        answer.raw.shutdown()
 
 
 def _explain(error: requests.RequestException) -> str:
