@@ -6,6 +6,7 @@ database, of torch, or of how evidence is weighed.
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -46,7 +47,7 @@ class Control:
         """Whether a measured value lies within the control's bounds (NaN never does)."""
         above = self.minimum is None or value >= self.minimum
         below = self.maximum is None or value <= self.maximum
-        return value == value and above and below
+        return not math.isnan(value) and above and below
 
 
 @dataclass(frozen=True)

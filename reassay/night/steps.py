@@ -123,7 +123,7 @@ def retest_claims(context: NightContext) -> StepResult:
     """Step 4: fresh seeds within the budget, canaries first."""
     from dataclasses import asdict
 
-    from retest.batch import run_batch
+    from retest.batch import BatchPlan, run_batch
     from retest.bindings import bind_experiments
 
     with open_session(context.engine) as session:
@@ -131,17 +131,14 @@ def retest_claims(context: NightContext) -> StepResult:
         names = sorted(set(session.exec(select(Binding.experiment)).all()))
     if not names:
         return StepResult(notes=("no experiment bears on a claim of this library",))
-    summary = run_batch(
-        context.settings.database_url,
-        names,
+    plan = BatchPlan(
         profile=context.night.profile,
         budget_s=context.night.budget_s,
-        seeds=None,
         jobs=_count_cores(),
         device=context.settings.device,
         night_id=context.night_id,
-        report_progress=context.report_progress,
     )
+    summary = run_batch(context.settings.database_url, names, plan, context.report_progress)
     return StepResult(
         detail={"experiments": {row.experiment: asdict(row) for row in summary.experiments}},
         not_checked=tuple(summary.not_checked),

@@ -1,0 +1,95 @@
+"""``reassay retest history``."""
+
+from typing import Annotated, Any
+
+import typer
+from sqlmodel import Session, col, select
+
+from claims.commands.output import JsonOption, print_json, print_message, print_table
+from claims.commands.setup import open_library
+from db.models import CanaryRun, SeedRun, Stream
+from retest.commands.setup import find_experiments
+
+
+def history(
+    ctx: typer.Context,
+    claim: Annotated[str, typer.Argument(metavar="CLAIM", help="A claim, or an experiment.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Every stream of a claim's re-tests: its seeds with their estimates, and its canaries.
+
+    Example: reassay retest history c3
+    """
+    with open_library(ctx) as session:
+        names = find_experiments(session, [claim])
+        streams = session.exec(
+            select(Stream).where(col(Stream.experiment).in_(names)).order_by(col(Stream.id))
+        ).all()
+        rows = [_read_stream(session, stream) for stream in streams]
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        print_message(f"no seed has run yet for {', '.join(names)}: 'reassay retest run' runs some")
+    for row in rows:
+        _print_stream(row)
+
+
+def _read_stream(session: Session, stream: Stream) -> dict[str, Any]:
+    runs = session.exec(
+        select(SeedRun).where(SeedRun.stream_id == stream.id).order_by(col(SeedRun.seed_index))
+    ).all()
+    canaries = session.exec(select(CanaryRun).where(CanaryRun.stream_id == stream.id)).all()
+    return {
+        "stream": stream.id,
+        "experiment": stream.experiment,
+        "profile": stream.profile,
+        "environment": stream.environment_class,
+        "code_hash": stream.code_hash,
+        "opened_at": stream.opened_at,
+        "latched_outcome": stream.latched_outcome,
+        "canaries": len(canaries),
+        "canaries_missed": sum(not canary.is_ok for canary in canaries),
+        "seeds": [_read_seed(run) for run in runs],
+    }
+
+
+def _read_seed(run: SeedRun) -> dict[str, Any]:
+    return {
+        "seed": run.seed_index,
+        "status": run.status,
+        "attempt": run.attempt,
+        "night": run.night_id,
+        "estimates": run.measures.get("estimates", {}),
+        "controls": run.controls,
+        "measures": run.measures.get("measures", {}),
+        "duration_s": run.duration_s,
+        "error": run.error,
+        "finished_at": run.finished_at,
+    }
+
+
+def _print_stream(row: dict[str, Any]) -> None:
+    print(
+        f"stream {row['stream']}  {row['experiment']} {row['profile']}  {row['environment']}  "
+        f"outcome {row['latched_outcome'] or 'none'}  canaries {row['canaries']} "
+        f"({row['canaries_missed']} missed)"
+    )
+    print_table(
+        ("seed", "status", "night", "estimates", "controls", "took"),
+        (
+            (
+                seed["seed"],
+                seed["status"] if seed["error"] is None else f"{seed['status']}: {seed['error']}",
+                seed["night"],
+                "  ".join(f"{name} {value:.3f}" for name, value in seed["estimates"].items()),
+                "  ".join(_describe_control(name, c) for name, c in seed["controls"].items()),
+                None if seed["duration_s"] is None else f"{seed['duration_s']:.0f} s",
+            )
+            for seed in row["seeds"]
+        ),
+    )
+
+
+def _describe_control(name: str, reading: dict[str, Any]) -> str:
+    return f"{name} {reading['value']:.3f} {'ok' if reading['passed'] else 'FAILED'}"
