@@ -224,6 +224,7 @@ def write_tests(
 # --- The canary --------------------------------------------------------------------------------
 
 CANARY_CONFIG: dict[str, Any] = {
+    "arms": [PRIMARY],
     "test_items": 6,
     "model": {**MODEL, "depth": 1, "width": 16},
     "training": {**TRAINING, "steps": 12, "batch": 32},
