@@ -7,7 +7,7 @@ many of them one night may put, and which are not put again. Knows nothing of HT
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Engine
 from sqlmodel import Session, col, select
@@ -43,6 +43,7 @@ MOST_CLAIM_QUESTIONS = 25
 # Requests a harvest: at arXiv's pace a first one stays under three minutes, one that
 # catches up with an absence under ten.
 MOST_REQUESTS = 50
+KEPT_FOR_DAYS = 15
 MOST_CATCHING_UP = 200
 NO_PAPERS = "arXiv answered that there are no papers at all, which it does when in trouble"
 Progress = Callable[[str], None]
@@ -59,6 +60,13 @@ class PagedSource(PaperSource, Protocol):
 
     @property
     def stopped_because(self) -> str | None: ...
+
+
+class _Outcome(NamedTuple):
+    window_id: int
+    came: set[str]  # bare ids
+    error: SourceUnavailable | None  # why the answer is not whole
+    is_doubtful: bool  # an empty answer about days that should have papers
 
 
 class Asking:
@@ -100,16 +108,20 @@ class Asking:
         """One search for each claim that has not had one, the oldest claims first."""
         with open_session(self._engine) as session:
             waiting = find_waiting_claims(session, self._today)
+        asked = 0
         for claim, question in waiting[:MOST_CLAIM_QUESTIONS]:
+            if self._source.requests_made >= MOST_REQUESTS - KEPT_FOR_DAYS:
+                break
+            asked += 1
             self._announce(f"searching arXiv for {claim.handle}")
-            _, error = self._ask(question, claim_id=stored_id(claim.id))
+            error = self._ask(question, claim_id=stored_id(claim.id)).error
             if error is not None:
                 self._failed_names["claim", str(error)].append(claim.handle)
-        left = [claim.handle for claim, _ in waiting[MOST_CLAIM_QUESTIONS:]]
+        left = [claim.handle for claim, _ in waiting[asked:]]
         if left:
             self._summary.not_asked.append(
-                f"the first search for {name_some(left, 'claim')} waits for the next harvest: "
-                f"one makes {MOST_CLAIM_QUESTIONS} at most"
+                f"the first search for {name_some(left, 'claim')} waits for the next harvest, "
+                "so that arXiv is not asked too much at once"
             )
 
     def ask_recent(self) -> None:
@@ -125,7 +137,12 @@ class Asking:
         self.ask_spans(plan.spans, MOST_CATCHING_UP if asked else MOST_REQUESTS)
 
     def ask_spans(self, spans: Sequence[DaySpan], most_requests: int = MOST_CATCHING_UP) -> None:
-        """Every paper of the watched categories first submitted in the given spans."""
+        """Every paper of the watched categories first submitted in the given spans.
+
+        An empty answer stays open until another span's papers show that arXiv is well.
+        """
+        doubtful: dict[int, DaySpan] = {}
+        some_came = False
         for span in spans:
             self._summary.since = min(span.since, self._summary.since or span.since)
             self._summary.until = max(span.until, self._summary.until or span.until)
@@ -137,9 +154,13 @@ class Asking:
                 continue
             self._announce(f"asking arXiv for {', '.join(CATEGORIES)} on {span}")
             question = Question("recent", RECENT_QUERY, since=span.since, until=span.until)
-            _, error = self._ask(question, refuse_empty=self._should_have_papers(span))
-            if error is not None:
-                self._failed_spans[str(error)].append(span)
+            outcome = self._ask(question, doubt_empty=self._should_have_papers(span))
+            if outcome.is_doubtful:
+                doubtful[outcome.window_id] = span
+            elif outcome.error is not None:
+                self._failed_spans[str(outcome.error)].append(span)
+            some_came = some_came or bool(outcome.came)
+        self._settle_doubtful(doubtful, some_came)
 
     def summarize(self) -> HarvestSummary:
         """The summary, with a sentence for each kind of failure."""
@@ -159,9 +180,11 @@ class Asking:
     def _ask_ids(self, ids: list[str]) -> None:
         """Ask for ids; what a mixed answer left out is asked for again."""
         question = Question("anchors", ids=tuple(ids))
-        came, error = self._ask(
-            question, describe=lambda came: {} if came else {"missing": sorted(ids)}
+        outcome = self._ask(
+            question,
+            describe=lambda came: {} if came or self._source.total else {"missing": sorted(ids)},
         )
+        came, error = outcome.came, outcome.error
         missing = [i for i in ids if i not in came]
         if isinstance(error, QuestionRefused) and len(ids) > 1:
             half = len(ids) // 2
@@ -177,10 +200,10 @@ class Asking:
         question: Question,
         *,
         claim_id: int | None = None,
-        refuse_empty: bool = False,
+        doubt_empty: bool = False,
         describe: Callable[[set[str]], dict[str, Any]] = lambda came: {},
-    ) -> tuple[set[str], SourceUnavailable | None]:
-        """Put one question; the ids that came, and why the answer is not whole."""
+    ) -> "_Outcome":
+        """Put one question, store what comes, and write down how it was answered."""
         window_id = open_window(self._engine, question, self._source.name, self._night_id, claim_id)
         came: set[str] = set()
         count, error = StoreCount(), None
@@ -188,17 +211,24 @@ class Asking:
             records = _note_ids(self._source.answer(question), came)
             for counted in store_in_batches(self._engine, records, self._source.name):
                 count += counted
-            if refuse_empty and not came:
-                raise SourceUnavailable(NO_PAPERS)
         except SourceUnavailable as failure:
             error = failure
+        is_doubtful = doubt_empty and not came and error is None
         detail = {"total": self._source.total, "remarks": self._source.remarks, **describe(came)}
         if isinstance(error, QuestionRefused):
             detail["refused"] = True
-        close_window(self._engine, window_id, count, str(error) if error else None, detail=detail)
+        reason = NO_PAPERS if is_doubtful else str(error) if error else None
+        close_window(self._engine, window_id, count, reason, detail=detail)
         self._summary.count(window_id, count)
         self._summary.remarks += self._source.remarks
-        return came, error
+        return _Outcome(window_id, came, error, is_doubtful)
+
+    def _settle_doubtful(self, doubtful: dict[int, DaySpan], some_came: bool) -> None:
+        for window_id, span in doubtful.items():
+            if some_came:
+                close_window(self._engine, window_id, StoreCount(), None)
+            else:
+                self._failed_spans[NO_PAPERS].append(span)
 
     def _announce(self, message: str) -> None:
         if not self._source.stopped_because:

@@ -82,7 +82,7 @@ class SnapshotSource:
         self.first_day = self.last_day = self.newest_listed = None
         number = 0
         try:
-            for number, line in enumerate(self._lines(), 1):
+            for number, line in enumerate(self.read_lines(), 1):
                 record = self._read_line(number, line)
                 if record is not None:
                     self._note_days(record)
@@ -111,7 +111,8 @@ class SnapshotSource:
             head = hashlib.sha256(raw.read(FINGERPRINT_BYTES)).hexdigest()
         return FileFingerprint(str(self.file.absolute()), state.st_size, state.st_mtime_ns, head)
 
-    def _lines(self) -> Iterator[bytes]:
+    def read_lines(self) -> Iterator[bytes]:
+        """The lines that are not blank, unpacked."""
         with _open_raw(self.file) as raw, _decompress(self.file, raw) as stream:
             while line := stream.readline(LONGEST_LINE):
                 if not line.isspace():
