@@ -163,9 +163,8 @@ class _Batch:
     def _open_lane(self, name: str) -> _Lane:
         protocol = load_experiment(name).PROTOCOL
         if self.plan.profile not in protocol.profiles:
-            raise UsageError(
-                f"{name} has no profile {self.plan.profile!r}; it has {', '.join(protocol.profiles)}"
-            )
+            known = ", ".join(protocol.profiles)
+            raise UsageError(f"{name} has no profile {self.plan.profile!r}; it has {known}")
         with open_session(self.engine) as session:
             register_protocol(session, protocol)
         return _Lane(protocol, self.plan.profile)

@@ -90,10 +90,9 @@ def _describe_result(
     protocol: Protocol, stream: models.Stream, result: StreamResult, live_claims: int
 ) -> dict[str, Any]:
     canary = result.canary
-    latched = result.state.outcome if result.state.outcome != result.state.present else None
     return {
         "outcome": result.outcome,
-        "latched": latched,
+        "latched": result.state.outcome != result.state.present,  # newer seeds alone say less
         "strength": result.state.strength(protocol.alpha, live_claims),
         "run_set": f"stream {stream.id}, seeds {describe_seeds(result.seeds)}",
         "environment": stream.environment_class,

@@ -236,7 +236,8 @@ def _span(estimand: Estimand) -> tuple[float, float]:
 
 def _scale(estimand: Estimand, values: Array) -> Array:
     offset, width = _span(estimand)
-    return (values - offset) / width
+    scaled: Array = (values - offset) / width
+    return scaled
 
 
 def _scale_end(estimand: Estimand, end: float | None) -> float | None:
@@ -255,7 +256,8 @@ def _move(end: float | None, by: float) -> float | None:
 def _unscale_array(estimand: Estimand, values: Array) -> Array:
     offset, width = _span(estimand)
     low, high = estimand.bounds or (-math.inf, math.inf)
-    return np.clip(values * width + offset, low, high)
+    unscaled: Array = np.clip(values * width + offset, low, high)
+    return unscaled
 
 
 def _unscale_value(estimand: Estimand, value: float) -> float:

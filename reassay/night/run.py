@@ -140,7 +140,9 @@ def _end(engine: Engine, night: Night) -> NightResult:
         stored.finished_at = utc_now()
         session.add(stored)
         session.commit()
-        pages = next((s.detail.get("pages", []) for s in steps if s.name == "report"), [])
+        pages: list[str] = next(
+            (s.detail.get("pages", []) for s in steps if s.name == "report"), []
+        )
         return NightResult(
             night=stored_id(stored.id),
             is_complete=stored.status == "complete",

@@ -38,11 +38,9 @@ def _print_record(record: dict[str, Any]) -> None:
     print(f"source       {', '.join('arXiv:' + paper for paper in record['source_ids'])}")
     print(f"transfer     {record['transfer']}; {record['scale']}")
     for estimand in record["estimands"]:
-        low, high = estimand["region_low"], estimand["region_high"]
+        region = _describe_region(estimand["region_low"], estimand["region_high"])
         print(f"estimand     {estimand['name']}: {estimand['meaning']} ({estimand['unit']})")
-        print(
-            f"             the claim says {_describe_region(low, high)}, margin {estimand['margin']}"
-        )
+        print(f"             the claim says {region}, margin {estimand['margin']}")
     for control in record["controls"]:
         region = _describe_region(control["minimum"], control["maximum"])
         print(f"control      {control['name']} {region}: {control['meaning']}")
