@@ -15,11 +15,13 @@ from db.columns import stored_id
 from db.models import Anchor, Claim, ClaimRevision, Evidence, LineClaim, Paper
 from reports.claim_states import ClaimState, read_states
 from reports.local_results import ExperimentResult
+from reports.numbers import NOT_RECORDED, count, join_some
 from reports.outline import ClaimOutline
 from reports.sources import IdGate, Quote, read_shelf
 from reports.stances import DIRECTED, Stance, make_stance
 
 SHOWN_ITEMS = 10
+SHOWN_HANDLES = 20
 STRENGTH = {"id-broken": 1.0, "misquoted": 0.9, "overreach": 0.6, "unanchored": 0.3}
 STRENGTH_WITHDRAWN = 1.0
 STRENGTH_LOCAL = 0.95
@@ -38,7 +40,7 @@ class AttentionItem:
 
     handle: str
     statement: str
-    reach: int
+    reach: str
     what: str
     doubt: str
     quote: Quote | None
@@ -48,7 +50,7 @@ class AttentionItem:
 
 class _Ranked(NamedTuple):
     weight: float
-    kind: str  # stance | grounding | withdrawn | local
+    kind: str  # stance | grounding | unanchored | withdrawn | local
     claim_id: int
     key: int | str  # stance row, or arXiv id
 
@@ -91,10 +93,15 @@ def _rank_proposals(session: Session) -> tuple[list[_Ranked], int]:
 
 
 def _rank_fields(outline: Sequence[ClaimOutline]) -> Iterator[_Ranked]:
-    for claim in outline:
-        if claim.headline == "RETIRED":
-            continue
-        if claim.grounding in STRENGTH:
+    tracked = [claim for claim in outline if claim.headline != "RETIRED"]
+    unanchored = [claim for claim in tracked if claim.grounding == "unanchored"]
+    if unanchored:  # one decision asks for all of them: which papers do they come from?
+        widest = max(unanchored, key=lambda claim: claim.reach)
+        handles = join_some([claim.handle for claim in unanchored], SHOWN_HANDLES)
+        weight = widest.reach * STRENGTH["unanchored"]
+        yield _Ranked(weight, "unanchored", widest.claim_id, f"{len(unanchored)} {handles}")
+    for claim in tracked:
+        if claim.grounding in STRENGTH and claim.grounding != "unanchored":
             weight = claim.reach * STRENGTH[claim.grounding]
             yield _Ranked(weight, "grounding", claim.claim_id, claim.grounding)
         if claim.local in LOOK_AT:
@@ -136,12 +143,15 @@ def _read_stances(session: Session, rows: Sequence[int | str]) -> dict[int | str
 
 def _make_item(item: _Ranked, state: ClaimState, stances: dict[int | str, Stance]) -> AttentionItem:
     quote, reading, row = None, "", ""
+    if item.kind == "unanchored" and not str(item.key).startswith("1 "):
+        return _make_unanchored(item, state)
     if item.kind == "stance":
         stance = stances[item.key]
         what, doubt = _describe_stance(stance)
         quote, row = stance.quote, f"stance row {stance.row}"
-    elif item.kind == "grounding":
-        what = f"{item.key}: {SAID[str(item.key)]}; {state.grounding.reason}"
+    elif item.kind in {"grounding", "unanchored"}:
+        word = state.grounding.word
+        what = f"{word}: {SAID.get(word, NOT_RECORDED)}; {state.grounding.reason}"
         doubt, quote = _doubt_grounding(state), state.grounding.quote
     elif item.kind == "withdrawn":
         what = f"its source arXiv:{item.key} is marked withdrawn"
@@ -152,12 +162,27 @@ def _make_item(item: _Ranked, state: ClaimState, stances: dict[int | str, Stance
     return AttentionItem(
         handle=state.handle,
         statement=state.statement,
-        reach=state.reach,
+        reach=f"used by {count(state.reach, 'line')}",
         what=what,
         doubt=doubt,
         quote=quote,
         reading=reading,
         row=row,
+    )
+
+
+def _make_unanchored(item: _Ranked, state: ClaimState) -> AttentionItem:
+    """All unanchored claims as one item: they ask for the same thing."""
+    number, _, handles = str(item.key).partition(" ")
+    return AttentionItem(
+        handle="",
+        statement=f"{number} claims are unanchored: {handles}",
+        reach=f"the widest, {state.handle}, is used by {count(state.reach, 'line')}",
+        what="no readable paper is tied to them: name the papers that they come from",
+        doubt=_doubt_grounding(state),
+        quote=None,
+        reading="",
+        row="",
     )
 
 

@@ -35,7 +35,9 @@ class Change:
 
     state: ClaimState
     old_headline: str
+    old_look: bool
     new_headline: str
+    new_look: bool
     fields: tuple[FieldChange, ...]
     moved_by: tuple[str, ...]
     shows_source: bool  # the source sentence belongs beside the claim
@@ -101,8 +103,10 @@ def _make_change(
     is_literature = "literature" in changed and new.literature not in {"silent", "unsearched"}
     return Change(
         state=state,
-        old_headline=_with_look(old),
-        new_headline=_with_look(new),
+        old_headline=name_headline(old),
+        old_look=old.look,
+        new_headline=name_headline(new),
+        new_look=new.look,
         fields=tuple(fields),
         moved_by=tuple(gate.hide_unknown(str(line)) for line in new.moved_by),
         shows_source=bool(changed & {"grounding", "wording"}),
@@ -121,7 +125,3 @@ def _choose_stances(
     elif new.look and not old.look:
         chosen = evidence.proposed
     return tuple(chosen[:SHOWN_STANCES])
-
-
-def _with_look(verdict: Verdict) -> str:
-    return name_headline(verdict) + (" · LOOK" if verdict.look else "")

@@ -13,8 +13,8 @@ from sqlmodel import Session, col, func, select
 from db.columns import stored_id
 from db.models import Anchor, Claim, ClaimRevision, LineClaim, Note, Verdict
 from reports.local_results import ExperimentResult, read_experiments, summarise_experiment
-from reports.numbers import NOT_RECORDED, count, read_count
-from reports.sources import IdGate, Quote, Shelf, read_shelf
+from reports.numbers import NOT_RECORDED, count, read_count, write_day
+from reports.sources import IdGate, Quote, Shelf, name_source, read_shelf
 
 NOT_JUDGED = "NOT CHECKED"
 HUB = "(hub)"
@@ -221,8 +221,8 @@ def _describe_search(detail: Mapping[str, Any]) -> str:
     through = detail.get("searched_through")
     if not through:
         return f"{found} {noun} of {papers} stored papers; not searched up to any day"
-    source = detail.get("source") or "source not recorded"
-    return f"{found} {noun} of {papers} stored papers, {source}, through {through}"
+    source = name_source(detail.get("source"))
+    return f"{found} {noun} of {papers} stored papers, {source}, through {write_day(through)}"
 
 
 def _read_local(verdict: Verdict | None) -> Local:

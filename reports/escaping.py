@@ -16,7 +16,7 @@ INVISIBLE = re.compile(
 ACTIVE = re.compile(r"([\\`*_\[\]{}|~$#^])")
 DOUBLED = re.compile(r"([%=])\1")  # comments and highlights
 BARE_LINK = re.compile(r":(?=//)|(?<=www)\.", re.IGNORECASE)
-LEADING = re.compile(r"^([-+=:]|\d+(?=[.)]))")
+LEADING = re.compile(r"^(?:[-+=:]|\d{1,9}(?=[.)](?:\s|$)))")  # would begin a list or a heading
 
 
 def show_invisible(text: str) -> str:

@@ -89,8 +89,8 @@ def _say_unknown(outline: Sequence[ClaimOutline]) -> list[str]:
     read = {claim.source_id: claim.read for claim in claims if claim.source_id and claim.read}
     brief = sum(of_source == "abstract" for of_source in read.values())
     if read:
-        noun = "source is" if len(read) == 1 else "sources are"
-        sentences.append(f"{brief:,} of {len(read):,} read {noun} known by abstract only.")
+        of_all = count(len(read), "source that was read", "sources that were read")
+        sentences.append(f"Known by abstract only: {brief:,} of {of_all}.")
     unread = sum(claim.source_id is None or claim.read is None for claim in claims)
     if unread:
         sentences.append(f"{count(unread, 'claim')} without a source text in the store.")

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reports.numbers import format_number
+
 WIDTH = 240.0
 PAD = 0.12  # of the span, on each side
 
@@ -23,8 +25,8 @@ class IntervalFigure:
     region_high: float
     margin_low: float
     margin_high: float
-    axis_low: float  # in the estimand's unit
-    axis_high: float
+    axis_low: str  # in the estimand's unit
+    axis_high: str
 
 
 def draw_interval(row: Mapping[str, Any]) -> IntervalFigure | None:
@@ -56,8 +58,8 @@ def draw_interval(row: Mapping[str, Any]) -> IntervalFigure | None:
         region_high=WIDTH if region_high is None else place(region_high),
         margin_low=0.0 if region_low is None else place(region_low - margin),
         margin_high=WIDTH if region_high is None else place(region_high + margin),
-        axis_low=start,
-        axis_high=stop,
+        axis_low=format_number(start),
+        axis_high=format_number(stop),
     )
 
 

@@ -5,6 +5,7 @@ confirmed opposite stances, openings are claims whose question is still open. Wr
 sentence about a paper that is not in the store.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -18,6 +19,7 @@ from reports.stances import ClaimEvidence, Stance
 
 AGAINST = {"contradicts", "relaxes"}
 NEAR = timedelta(days=730)  # 24 months between two papers that disagree
+EMPHASIS = re.compile(r"\*+")
 Row = tuple[ClaimState, ClaimEvidence]
 
 
@@ -80,7 +82,7 @@ def _make_task(task: Task, rows: Sequence[Row], gate: IdGate) -> TaskView:
     return TaskView(
         number=task.number,
         title=gate.mark_unknown(task.title),
-        text=gate.mark_unknown(task.text),
+        text=gate.mark_unknown(EMPHASIS.sub("", task.text)),
         limits=tuple(_make_limit(row) for row in rows) if task.number == 1 else (),
         oppositions=tuple(_find_oppositions(rows)) if is_second else (),
         proposed_both_ways=tuple(_find_proposed(rows)) if is_second else (),

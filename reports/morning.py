@@ -18,7 +18,7 @@ from reports.night_record import NightRecord, read_night, read_searched_through
 from reports.numbers import count, format_day, name_night
 from reports.outline import choose_shown, count_headlines, read_outline
 from reports.page_names import name_line_page
-from reports.sources import IdGate
+from reports.sources import IdGate, name_source
 
 SHOWN_CLAIMS = 60
 SHOWN_LINES = 20
@@ -119,11 +119,7 @@ def describe_search(record: NightRecord, today: date) -> tuple[str, ...]:
     if record.night is None:
         return ()
     detail = record.details.get("harvest", {})
-    source = str(detail.get("source") or "")
     through = read_searched_through(record)
-    is_snapshot = "snapshot" in source.lower() or any(
-        window.source == "snapshot" for window in record.windows
-    )
     if through is None:
         reach = "up to which day is not recorded"
     else:
@@ -131,10 +127,11 @@ def describe_search(record: NightRecord, today: date) -> tuple[str, ...]:
         days = (today - through).days
         if days > STALE_SOURCE_DAYS:
             reach += f", {count(days, 'day')} before this page was written"
-    if is_snapshot:
-        named = source if "snapshot" in source.lower() else "a snapshot"
-        return (f"Papers came from {named}: it reaches {reach}; nothing newer was seen.",)
-    return (f"Papers came from {source or 'a source that is not recorded'}, {reach}.",)
+    if record.is_from_snapshot:
+        named = name_source(detail.get("source"))
+        what = "a snapshot" if "snapshot" not in named.lower() or named == "snapshot" else named
+        return (f"Papers came from {what}: it reaches {reach}; nothing newer was seen.",)
+    return (f"Papers came from {name_source(detail.get('source'))}, {reach}.",)
 
 
 def _say_waiting(waiting: int) -> tuple[str, ...]:

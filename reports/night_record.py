@@ -13,7 +13,7 @@ from sqlmodel import Session, col, func, select
 
 from db.columns import stored_id
 from db.models import Binding, Candidate, Claim, Evidence, HarvestWindow, Night, NightStep, Verdict
-from reports.sources import IdGate
+from reports.sources import IdGate, name_source
 
 EXPECTED = ("harvest", "triage", "judge", "re-test", "conclude")
 PURPOSES = {
@@ -55,12 +55,14 @@ class NightRecord:
     is_first: bool
 
     @property
-    def night_id(self) -> int | None:
-        return self.night.id if self.night else None
+    def is_from_snapshot(self) -> bool:
+        """Whether papers came from a file and not from arXiv itself."""
+        named = str(self.details.get("harvest", {}).get("source") or "")
+        return "snapshot" in named.lower() or any(w.source == "snapshot" for w in self.windows)
 
     @property
-    def is_complete(self) -> bool:
-        return self.night is not None and self.night.status == "complete" and not self.gaps
+    def night_id(self) -> int | None:
+        return self.night.id if self.night else None
 
 
 def find_newest_night(session: Session) -> int | None:
@@ -222,7 +224,7 @@ def _count_windows(session: Session, night_id: int) -> tuple[WindowCount, ...]:
     return tuple(
         WindowCount(
             kind=PURPOSES.get(purpose, purpose),
-            source=source,
+            source=name_source(source),
             windows=len(of_kind),
             complete=sum(row.is_complete for row in of_kind),
             seen=sum(row.seen for row in of_kind),

@@ -10,7 +10,7 @@ SIGNIFICANT = 3
 
 
 def format_number(value: object) -> str:
-    """Three significant digits, a real minus sign; "not recorded" for anything else."""
+    """At most three significant digits, a real minus sign; "not recorded" for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
         return NOT_RECORDED
     if math.isinf(value):
@@ -21,7 +21,9 @@ def format_number(value: object) -> str:
     elif size < 0.0005:
         text = f"{size:.1e}"
     else:
-        text = f"{size:.{max(0, SIGNIFICANT - 1 - math.floor(math.log10(size)))}f}"
+        decimals = max(0, SIGNIFICANT - 1 - math.floor(math.log10(size)))
+        text = f"{size:.{decimals}f}"
+        text = text.rstrip("0").rstrip(".") if decimals else text
     return f"−{text}" if value < 0 else text
 
 
@@ -60,6 +62,14 @@ def read_count(detail: Mapping[str, Any], key: str) -> str:
 def format_day(day: date) -> str:
     """``23 Nov 2026``."""
     return f"{day.day} {day:%b %Y}"
+
+
+def write_day(iso: object) -> str:
+    """``23 Nov 2026`` for an ISO date; anything else stays as it is recorded."""
+    try:
+        return format_day(date.fromisoformat(str(iso)))
+    except ValueError:
+        return str(iso)
 
 
 def name_night(started_at: datetime) -> str:

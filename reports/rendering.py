@@ -32,7 +32,7 @@ def find_templates() -> Path:
 
 @cache
 def _environment(ending: str) -> Environment:
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(find_templates()),
         autoescape=True,
         undefined=StrictUndefined,
@@ -41,6 +41,12 @@ def _environment(ending: str) -> Environment:
         keep_trailing_newline=True,
         finalize=_finalize_markdown if ending == "md" else _finalize_html,
     )
+    environment.filters["capitalize_first"] = _capitalize_first
+    return environment
+
+
+def _capitalize_first(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _finalize_markdown(value: Any) -> Any:

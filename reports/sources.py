@@ -17,6 +17,12 @@ from db.columns import stored_id
 from db.models import Paper, PaperVersion
 
 HIDDEN_ID = "[id not yet checked]"
+SOURCE_NAMES = {
+    "api": "arXiv",
+    "oai": "arXiv (OAI-PMH)",
+    "feed": "arXiv (feed)",
+    "snapshot": "snapshot",
+}
 BATCH = 500  # ids a query: databases limit the number of parameters
 
 
@@ -80,6 +86,11 @@ def describe_published(paper: Paper) -> str:
     """The day of first submission, else of listing, else that no date is known."""
     day = paper.published or paper.listed
     return day.isoformat() if day else "no date"
+
+
+def name_source(source: object) -> str:
+    """A paper source as a reader knows it; what is recorded otherwise stays as it is."""
+    return SOURCE_NAMES.get(str(source), str(source)) if source else "source not recorded"
 
 
 def read_shelf(session: Session, arxiv_ids: Iterable[object]) -> Shelf:

@@ -208,6 +208,8 @@ def _find_doubts(row: Evidence, paper: Paper, quote: Quote | None) -> list[str]:
         doubts.append("its quote does not stand in the stored text")
     if paper.is_withdrawn:
         doubts.append("the paper is withdrawn")
+    if row.scope.get("flags"):
+        doubts.append("the abstract holds text that reads like an instruction")
     other = [word for word in SCOPE_WORDS if str(row.scope.get(word)) == "other"]
     if other:
         doubts.append(f"other {' and '.join(other)} than the claim's")
