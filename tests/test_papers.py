@@ -5,6 +5,7 @@ import json
 import lzma
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -17,7 +18,7 @@ from sqlalchemy import Engine
 from sqlmodel import col, select
 
 from claims.search import search_papers
-from db.engine import open_session
+from db.engine import open_database, open_session
 from db.errors import SnapshotRefused
 from db.models import Paper, PaperVersion
 from ingest.papers import BATCH, StoreCount, store_papers
@@ -348,3 +349,16 @@ def test_real_revisions_keep_both_texts(engine: Engine, test_data: Path) -> None
     assert count.revised == len(pairs)
     with open_session(engine) as session:
         assert len(session.exec(select(PaperVersion.id)).all()) == 2 * len(pairs)
+
+
+def test_two_writers_of_the_same_papers_make_one_row_each(
+    any_engine: Engine, database_url: str
+) -> None:
+    records = [record(n) for n in range(1, 3 * BATCH)]
+    other = open_database(database_url)
+    with ThreadPoolExecutor(2) as pool:
+        counts = list(pool.map(lambda e: store_papers(e, records, "api"), [any_engine, other]))
+    other.dispose()
+    assert sum(count.new for count in counts) == len(records)
+    with open_session(any_engine) as session:
+        assert len(session.exec(select(PaperVersion.id)).all()) == len(records)
