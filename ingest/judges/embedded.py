@@ -14,7 +14,7 @@ from ingest.judges import Judgement, PaperText, Span, Stance
 from ingest.judges.cues import find_instructions
 from ingest.judges.features import CLOSEST, bag_words, compare
 from ingest.judges.reading import PaperReading, Reader, TextReading, Vector
-from ingest.judges.weights import Weights, load_weights
+from ingest.judges.weights import CLASSES, Weights, load_weights
 from ingest.sentences import PaperSentence
 
 STANCE_OF_CLASS: tuple[Stance, ...] = ("supports", "relaxes", "unclear")
@@ -53,26 +53,25 @@ class EmbeddedJudge:
         closest = [_span(reading.spans[index]) for index in order[:CLOSEST]]
         probabilities = [float(p) for p in model.weigh(pair, bag)]
         spoken = self._speak(probabilities)
+        speaks = STANCE_OF_CLASS[spoken] != "unclear"
         leaning = int(np.argmax(np.array(probabilities) * self._weights.leaning_factors))
         return Judgement(
             STANCE_OF_CLASS[spoken],
-            confidence=probabilities[spoken],
-            quote=closest[0] if STANCE_OF_CLASS[spoken] != "unclear" else None,
+            confidence=probabilities[spoken] if speaks else None,
+            quote=closest[0] if speaks else None,
             closest=closest,
             leaning=STANCE_OF_CLASS[leaning],
-            probabilities=dict(zip(self._weights.thresholds, probabilities, strict=False)),
+            probabilities=dict(zip(CLASSES, probabilities, strict=True)),
             scope=scope,
         )
 
     def _speak(self, probabilities: list[float]) -> int:
         """The class whose threshold is passed by most; the last class if none is."""
         margins = [
-            -1.0 if bar is None else probability - bar
-            for probability, bar in zip(
-                probabilities, self._weights.thresholds.values(), strict=False
-            )
+            -1.0 if bar is None else probabilities[CLASSES.index(name)] - bar
+            for name, bar in self._weights.thresholds.items()
         ]
-        best = int(np.argmax(margins))
+        best = int(np.argmax(margins))  # thresholds stand in the order of the classes
         return best if margins[best] >= 0 else len(probabilities) - 1
 
     def _read_claim_afresh(self, claim: str) -> TextReading:

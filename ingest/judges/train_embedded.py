@@ -407,9 +407,8 @@ def score_artefact(
     from scipy.sparse import csr_matrix
     from sklearn.linear_model import LogisticRegression
 
-    rows = csr_matrix(
-        np.array([bag_words(text, material.vocabulary, material.idf) for text in texts])
-    )
+    bags = [bag_words(text, material.vocabulary, material.idf) for text in texts]
+    rows = csr_matrix(np.array(bags))
     answers = np.zeros(len(texts), dtype=np.int64)
     for kept, left_out in folds:
         fitted = LogisticRegression(C=0.3, max_iter=300, tol=1e-3).fit(
