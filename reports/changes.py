@@ -49,7 +49,7 @@ class Change:
 def read_changes(session: Session, night_id: int | None, gate: IdGate) -> tuple[list[Change], int]:
     """At most three changes of a night, widest reach first, and how many there are."""
     pairs = _read_pairs(session, night_id)
-    reach = count_reach(session)
+    reach = count_reach(session, [new.claim_id for _, new in pairs])
     pairs.sort(
         key=lambda pair: (
             pair[0].headline == pair[1].headline,

@@ -95,9 +95,11 @@ def read_states(
     return [_make_state(claim, rows, gate, night_id) for claim in claims]
 
 
-def count_reach(session: Session) -> dict[int, int]:
-    """How many lines use each claim, by claim id."""
+def count_reach(session: Session, claim_ids: Sequence[int] | None = None) -> dict[int, int]:
+    """How many lines use each of these claims (or of all), by claim id."""
     query = select(LineClaim.claim_id, func.count()).group_by(col(LineClaim.claim_id))
+    if claim_ids is not None:
+        query = query.where(col(LineClaim.claim_id).in_(claim_ids))
     return dict(session.exec(query).all())
 
 
@@ -132,7 +134,7 @@ def _read_rows(session: Session, claims: Sequence[Claim]) -> _Rows:
         notes={stored_id(note.id): note for note in notes},
         revisions={row.claim_id: row for row in revisions},
         verdicts=verdicts,
-        reach=count_reach(session),
+        reach=count_reach(session, ids),
         anchors=anchors,
         shelf=shelf,
     )

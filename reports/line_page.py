@@ -18,7 +18,7 @@ from reports.gaps import find_unchecked_ids
 from reports.line_anchors import AnchorView, read_anchors
 from reports.line_tasks import TaskView, read_tasks
 from reports.morning import HOW_TO_READ, describe_night, describe_search, lead_of
-from reports.night_record import read_night
+from reports.night_record import NightRecord
 from reports.numbers import format_day
 from reports.outline import URGENCY
 from reports.page_names import MORNING
@@ -73,11 +73,9 @@ class LinePage:
 
 
 def build_line_page(
-    session: Session, line: Line, night_id: int | None, today: date, gate: IdGate | None = None
+    session: Session, line: Line, record: NightRecord, today: date, gate: IdGate
 ) -> LinePage:
-    """The context of one line's page after a night; None: no night has run."""
-    gate = gate or IdGate(session)
-    record = read_night(session, night_id, gate)
+    """The context of one line's page after a night; the same record serves every line."""
     lead = lead_of(record)
     claims = _read_claims(session, line)
     states = read_states(session, claims, gate, record.night_id)

@@ -8,10 +8,11 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, col, select
 
+from claims.queries import current_verdicts
 from db.columns import stored_id
-from db.models import Binding, Claim, Note, Verdict
+from db.models import Binding, Claim, Note
 from reports.claim_states import HUB, NOT_JUDGED, count_reach, name_headline
 
 # In this order claims are shown when a page cannot show all of them.
@@ -42,21 +43,17 @@ class ClaimOutline:
 
 def read_outline(session: Session) -> list[ClaimOutline]:
     """Every claim in import order."""
-    newest = select(func.max(Verdict.id)).group_by(col(Verdict.claim_id)).scalar_subquery()
     rows = session.exec(
-        select(Claim.id, Claim.handle, Note.kind, Verdict)
+        select(Claim.id, Claim.handle, Note.kind)
         .join(Note, col(Note.id) == Claim.note_id, isouter=True)
-        .join(
-            Verdict,
-            (col(Verdict.claim_id) == Claim.id) & col(Verdict.id).in_(newest),
-            isouter=True,
-        )
         .order_by(col(Claim.id))
     ).all()
+    verdicts = current_verdicts(session)
     reach = count_reach(session)
     bound = set(session.exec(select(Binding.claim_id).distinct()).all())
     outline = []
-    for claim_id, handle, kind, verdict in rows:
+    for claim_id, handle, kind in rows:
+        verdict = verdicts.get(stored_id(claim_id))
         detail: dict[str, Any] = verdict.grounding_detail if verdict else {}
         has_local = verdict is not None and verdict.local != "none"
         outline.append(

@@ -16,6 +16,7 @@ from db.errors import ReportUnwritable, UsageError
 from db.models import Line
 from reports.line_page import build_line_page
 from reports.morning import build_morning
+from reports.night_record import read_night
 from reports.page_names import MORNING, name_line_page
 from reports.rendering import FORMATS, render
 from reports.sources import IdGate
@@ -102,9 +103,10 @@ def _build_pages(
 ) -> Iterator[tuple[str, str, object]]:
     yield MORNING, "morning", build_morning(session, night_id, today)
     gate = IdGate(session)
+    record = read_night(session, night_id, gate)
     lines = [line] if line is not None else session.exec(select(Line).order_by(col(Line.id))).all()
     for each in lines:
-        page = build_line_page(session, each, night_id, today, gate)
+        page = build_line_page(session, each, record, today, gate)
         yield name_line_page(each.slug), "line", page
 
 

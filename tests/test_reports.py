@@ -17,15 +17,16 @@ from sqlmodel import Session, select
 from db.columns import stored_id
 from db.engine import open_database, open_session
 from db.errors import ReportUnwritable, UsageError
-from db.models import Anchor, Evidence, Paper
+from db.models import Anchor, Evidence, Line, Paper
 from reassay.cli import run
 from reports.escaping import escape_markdown
 from reports.lead import Lead, LeadFacts, write_lead
-from reports.line_page import build_line_page
+from reports.line_page import LinePage, build_line_page
 from reports.morning import build_morning
-from reports.night_record import find_newest_night
+from reports.night_record import find_newest_night, read_night
 from reports.numbers import format_interval, format_number, format_region, name_night
 from reports.page_names import name_line_page
+from reports.sources import IdGate
 from reports.writing import publish_latest, write_report, write_whole
 from tests.documents import write_line
 from tests.report_store import (
@@ -58,6 +59,11 @@ def write(session: Session, out: Path, night: int | None = 2) -> dict[str, str]:
     """Every page by name, as text."""
     pages = write_report(session, night_id=night, out=out, formats=BOTH, line=None, today=TODAY)
     return {page.name: page.read_text(encoding="utf-8") for page in pages}
+
+
+def build_page(session: Session, line: Line) -> LinePage:
+    gate = IdGate(session)
+    return build_line_page(session, line, read_night(session, 2, gate), TODAY, gate)
 
 
 def read_visible(markdown: str) -> str:
@@ -402,20 +408,20 @@ def test_contradictions_need_two_confirmed_rows(session: Session) -> None:
     one = read_claims(session)[0]
     other = add_paper(session, "2607.00001", "We agree. Heat replaces practice.", authors=("Eve",))
     add_stance(session, one, other, "supports", "Heat replaces practice.")
-    tasks = build_line_page(session, line, 2, TODAY).tasks
+    tasks = build_page(session, line).tasks
     assert tasks[1].oppositions == ()
     assert tasks[1].proposed_both_ways == ("c1",)
     for row in session.exec(select(Evidence)).all():
         row.status = "confirmed"
         session.add(row)
     session.commit()
-    (pair,) = build_line_page(session, line, 2, TODAY).tasks[1].oppositions
+    (pair,) = build_page(session, line).tasks[1].oppositions
     assert {pair.one.arxiv_id, pair.other.arxiv_id} == {"2607.00001", NEWER}
 
 
 def test_the_line_page_in_full(session: Session) -> None:
     line = fill_library(session)
-    page = build_line_page(session, line, 2, TODAY)
+    page = build_page(session, line)
     assert [section.state.handle for section in page.claims] == ["c1", "c2", "c3"]
     assert [finding.dated for finding in page.findings] == ["2025", "2026"]
     assert [(a.arxiv_id, a.title) for a in page.anchors] == [(ANCHOR, "Ordered decks of cards")]
@@ -435,7 +441,7 @@ def test_unclear_candidates_show_their_closest_sentence(session: Session) -> Non
     add_stance(
         session, three, paper, "unclear", "Kettles whistle.", quote=None, closest=[forged, span]
     )
-    closest = build_line_page(session, line, 2, TODAY).claims[2].evidence.closest
+    closest = build_page(session, line).claims[2].evidence.closest
     assert [(c.arxiv_id, c.stance) for c in closest] == [
         ("2607.00002", "unclear"),
         (NEWER, "not judged yet"),
@@ -494,7 +500,7 @@ def test_hostile_text_is_inert_in_markdown(session: Session, tmp_path: Path) -> 
         assert "[[wiki" not in page
         assert "%%" not in page
         assert "\u202e" not in page
-        assert "://evil" not in page
+        assert not re.search(r"(?<!\\)://evil|www\.evil", page)
         assert "owned" in html  # shown, as text
 
 
