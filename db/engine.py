@@ -15,6 +15,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
 from sqlmodel import Session, create_engine
 
 from db.errors import DatabaseUnusable, HomeUnwritable
+from db.models import load_all_tables
 
 HEAD_REVISION = "0001"
 BUSY_TIMEOUT_S = 30
@@ -45,6 +46,12 @@ def open_session(engine: Engine) -> Iterator[Session]:
     """A session that leaves objects readable after commit."""
     with Session(engine, expire_on_commit=False) as session:
         yield session
+
+
+@event.listens_for(Session, "before_flush")
+def _know_all_tables(*_: object) -> None:
+    """A write needs the tables that its foreign keys name; a query does not pay for them."""
+    load_all_tables()
 
 
 def is_sqlite(connection: Connection | Engine) -> bool:

@@ -14,11 +14,10 @@ from sqlmodel import col, select
 
 from db.columns import stored_id, utc_now
 from db.engine import open_session
-from db.models import Claim, HarvestWindow, Night
+from db.models import HarvestWindow
 from ingest.papers import StoreCount
 from ingest.sources.records import Question
 
-REFERRED_TABLES = (Claim, Night)  # a window's row is written only with these loaded
 FIRST_DAYS = 3  # a first night starts this many days back
 # Submission precedes announcement by one to four days, longer under moderation.
 OVERLAP_DAYS = 7

@@ -174,7 +174,6 @@ def _retry_seed(
         )
     )  # fmt: skip
     session.commit()
-    session.expire_all()
     if not taken.rowcount:
         return None
     return StartedSeed(stored_id(failed.id), failed.seed_index, failed.seed, attempt, worker)
@@ -190,7 +189,6 @@ def release_lost_seeds(session: Session, stream: models.Stream, alive: Sequence[
         .values(status="failed", error="the worker was lost")
     )
     session.commit()
-    session.expire_all()
     return int(lost.rowcount)
 
 
@@ -260,7 +258,6 @@ def _close(
         .values(status=status, duration_s=duration_s, finished_at=utc_now(), **values)
     )
     session.commit()
-    session.expire_all()
     if not result.rowcount:
         raise SeedRefused(
             f"seed {started.index} is no longer this worker's (attempt {started.attempt}): "
