@@ -23,8 +23,7 @@ Array = NDArray[np.float64]
 CAP = 0.75  # c: the share of the capital that a single seed may put at risk
 BURN_IN = 24  # seeds before the asymptotic process says anything
 TUNED_AT = 200  # seeds at which the normal mixture is tightest
-GRID = 1001  # candidate means on [0, 1]; bisection refines between two of them
-BISECTIONS = 30
+BISECTIONS = 50
 
 
 class Bounds(NamedTuple):
@@ -34,12 +33,14 @@ class Bounds(NamedTuple):
     high: float
 
 
-def check_values(values: Sequence[float], bounds: tuple[float, float] | None) -> Array:
+def check_values(
+    values: Sequence[float], bounds: tuple[float, float] | None, kind: DataKind = "bounded"
+) -> Array:
     """Per-seed values as an array.
 
     Raises:
         SeedRefused: a value is not one finite number within the bounds, such as a list of
-            per-item results: the seed is the unit, never the item.
+            per-item results: the seed is the unit, never the item. Binary values are 0 or 1.
     """
     array = np.asarray(values, dtype=object)
     if array.ndim != 1 or not all(isinstance(v, float | int | np.floating) for v in array):
@@ -48,6 +49,8 @@ def check_values(values: Sequence[float], bounds: tuple[float, float] | None) ->
     low, high = bounds if bounds else (-math.inf, math.inf)
     if not np.all(np.isfinite(numbers)) or np.any((numbers < low) | (numbers > high)):
         raise SeedRefused(f"a seed's estimate is not a finite number within [{low}, {high}]")
+    if kind == "binary" and not np.all((numbers == 0) | (numbers == 1)):
+        raise SeedRefused("a seed of 0/1 data gives 0 or 1, not a share")
     return numbers
 
 
@@ -107,73 +110,83 @@ def _log_beta_binomial(values: Array, means: Array) -> Array:
 
 
 def _log_normal_mixture(values: Array, means: Array, alpha: float) -> Array:
-    """One-sided normal mixture with the sample sd plugged in; -inf during the burn-in."""
+    """One-sided normal mixture of the sums in units of the sample sd (Howard et al. 2021).
+
+    Silent (-inf) during the burn-in, and while all values are equal: an sd of zero would
+    turn an asymptotic statement into certainty.
+    """
     count = np.arange(1, len(values) + 1, dtype=np.float64)
-    total = np.cumsum(values)
-    squares = np.cumsum(values**2)
-    variance = np.maximum(squares / count - (total / count) ** 2, 1e-300)
-    sums = (total[:, None] - count[:, None] * means[None, :]) / np.sqrt(variance)[:, None]
+    shifted = values - values[:1]  # the sd of large, close values would drown in rounding
+    sums, squares = np.cumsum(shifted), np.cumsum(shifted**2)
+    variance = np.maximum(squares - sums**2 / count, 0.0) / np.maximum(count - 1, 1)
+    speaks = (count >= BURN_IN) & (variance > 0)
+    deviation = np.sqrt(np.where(speaks, variance, 1.0))
+    distance = sums[:, None] - count[:, None] * (means[None, :] - values[:1])
+    score = distance / deviation[:, None]
     rho2 = (-2 * math.log(alpha) + math.log(-2 * math.log(alpha)) + 1) / TUNED_AT
     scale = count[:, None] * rho2 + 1
-    tail = _log_normal_cdf(math.sqrt(rho2) * sums / np.sqrt(scale))
-    log_e = math.log(2) - 0.5 * np.log(scale) + rho2 * sums**2 / (2 * scale) + tail
-    log_e[count < BURN_IN] = -math.inf
+    tail = _log_normal_cdf(math.sqrt(rho2) * score / np.sqrt(scale))
+    log_e: Array = math.log(2) - 0.5 * np.log(scale) + rho2 * score**2 / (2 * scale) + tail
+    log_e[~speaks] = -math.inf
     return log_e
 
 
 def _log_normal_cdf(z: Array) -> Array:
-    from scipy.special import log_ndtr
-
-    result: Array = log_ndtr(z)
+    """ln Phi(z); below z = -20, where erfc nears its underflow, the leading terms of its tail."""
+    erfc = np.frompyfunc(lambda x: math.erfc(-x / math.sqrt(2)), 1, 1)
+    near = np.log(0.5 * np.asarray(erfc(np.maximum(z, -20.0)), dtype=np.float64))
+    below = np.minimum(z, -20.0)
+    far = -0.5 * below**2 - np.log(-below) - 0.5 * math.log(2 * math.pi) - 1 / below**2
+    result: Array = np.where(z < -20.0, far, near)
     return result
 
 
 def find_lower_bound(
-    values: Array, kind: DataKind, alpha: float, span: tuple[float, float]
-) -> float:
+    values: Array,
+    kind: DataKind,
+    alpha: float,
+    span: tuple[float, float],
+    *,
+    is_present: bool = False,
+) -> float | None:
     """The lower confidence bound after all values: every mean below it has been rejected.
 
-    ``span`` is where a mean can lie; its lower end is returned while nothing is rejected.
+    ``span`` is where a mean can lie; None while not even its lower end is rejected. The
+    running maximum of the bounds is taken, unless ``is_present``: then the bound that the
+    e-values after the last seed give alone.
     """
-    low, high = span
-    if not len(values):
-        return low
-    grid = np.linspace(low, high, GRID)
-    needed = math.log(1 / alpha)
+    inside, outside = span
 
-    def is_rejected(means: Array) -> NDArray[np.bool_]:
-        best: Array = log_e_above(values, means, kind, alpha).max(axis=0)
-        return best >= needed
+    def is_rejected(mean: float) -> bool:
+        log_e = log_e_above(values, np.array([mean]), kind, alpha)[:, 0]
+        reached = log_e[-1] if is_present else log_e.max()
+        return bool(reached >= math.log(1 / alpha))
 
-    rejected = is_rejected(grid)
-    if rejected.all():
-        return high
-    first = int(np.argmin(rejected))
-    if first == 0:
-        return low
-    inside, outside = grid[first - 1], grid[first]
+    if not len(values) or not is_rejected(inside):
+        return None
     for _ in range(BISECTIONS):
         middle = (inside + outside) / 2
-        if is_rejected(np.array([middle]))[0]:
+        if is_rejected(middle):  # e-values fall as the mean grows
             inside = middle
         else:
             outside = middle
-    return float(inside)
+    return inside
 
 
-def find_bounds(values: Array, kind: DataKind, alpha: float) -> Bounds:
-    """The confidence sequence for the mean of values in [0, 1] (or unbounded ones)."""
-    if kind == "unbounded":
-        if len(values) < BURN_IN:
-            return Bounds(-math.inf, math.inf)
-        reach = 20 * (float(np.std(values)) + 1e-12)
-        centre = float(np.mean(values))
-        span, mirrored = (centre - reach, centre + reach), (-centre - reach, -centre + reach)
-        return Bounds(
-            find_lower_bound(values, kind, alpha, span),
-            -find_lower_bound(-values, kind, alpha, mirrored),
-        )
-    return Bounds(
-        find_lower_bound(values, kind, alpha, (0.0, 1.0)),
-        1.0 - find_lower_bound(1.0 - values, kind, alpha, (0.0, 1.0)),
-    )
+def find_bounds(values: Array, kind: DataKind, alpha: float, *, is_present: bool = False) -> Bounds:
+    """The confidence sequence for the mean of values in [0, 1] (or unbounded ones).
+
+    Each side holds at level ``alpha`` at all times at once, so by default the best bounds
+    so far are given: the running maximum of the lower and minimum of the upper ones. They
+    may exclude each other when the mean itself has moved.
+    """
+    if kind != "unbounded":
+        low = find_lower_bound(values, kind, alpha, (0.0, 1.0), is_present=is_present)
+        high = find_lower_bound(1.0 - values, kind, alpha, (0.0, 1.0), is_present=is_present)
+        return Bounds(0.0 if low is None else low, 1.0 if high is None else 1.0 - high)
+    reach = 20 * float(np.ptp(values)) if len(values) else 0.0
+    centre = float(np.mean(values)) if len(values) else 0.0
+    span, mirrored = (centre - reach, centre + reach), (-centre - reach, -centre + reach)
+    low = find_lower_bound(values, kind, alpha, span, is_present=is_present)
+    high = find_lower_bound(-values, kind, alpha, mirrored, is_present=is_present)
+    return Bounds(-math.inf if low is None else low, math.inf if high is None else -high)

@@ -1,9 +1,16 @@
 """What the evidence so far says about a claim: CONSISTENT, SHIFTED, ATTENUATED, UNDECIDED.
 
-Decides how an estimand's confidence sequence is read against the claim region H and the
-margin, how several estimands join, and how many seeds are still to go. An outcome
-latches: it stays until evidence crosses the opposite bound. Controls and canaries, which
-make a stream INVALID, are read in ``retest.conclusions``.
+Decides how an estimand's evidence is read against the claim region H and the margin, how
+several estimands join, and how many seeds are still to go. An outcome latches: it stays
+until evidence crosses the opposite bound. Controls and canaries, which make a stream
+INVALID, are read in ``retest.results``.
+
+Three statements compete, each with an e-process: the mean lies inside H; outside H; beyond
+H widened by the margin. "Inside" needs all ends of H (and all estimands), so the smallest
+e-value counts; "outside" and "beyond" need one of them, so their e-values are averaged,
+which is at least as strong as testing each at its share of alpha and keeps the level.
+Averages are taken seed by seed, before any maximum over time: an average of maxima would
+not keep it.
 """
 
 import math
@@ -12,6 +19,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from retest.evidence import Array, Bounds, check_values, find_bounds, log_e_above
 from retest.protocol import Estimand
@@ -20,11 +28,20 @@ Outcome = Literal["CONSISTENT", "SHIFTED", "ATTENUATED", "UNDECIDED", "INVALID"]
 Strength = Literal["none", "signal", "established"]
 FAMILY_ALPHA = 0.10
 MOST_SEEDS_TO_GO = 1000
+LARGEST_LOG_E = 690.0  # e-values are given up to about 1e299, so that they stay numbers
+WORDS: tuple[Outcome, ...] = ("UNDECIDED", "CONSISTENT", "ATTENUATED", "SHIFTED")
+UNDECIDED, CONSISTENT, ATTENUATED, SHIFTED = range(4)
 
 
 @dataclass(frozen=True)
 class EstimandState:
-    """One estimand after all seeds so far; e-values are the largest reached."""
+    """One estimand after all seeds so far; e-values are the largest reached.
+
+    ``low`` and ``high`` are the best bounds so far, each at alpha; ``present_low``,
+    ``present_high`` and ``present`` are what the e-values after the last seed give alone.
+    Where the best bounds exclude each other (``has_moved``: the mean itself moved within
+    the stream) the present ones stand in for them.
+    """
 
     name: str
     n: int
@@ -34,25 +51,48 @@ class EstimandState:
     outcome: Outcome
     e_consistent: float
     e_shifted: float
-    seeds_to_go: int | None
+    seeds_to_go: int | None  # 0 once decided; None: not within 1,000, or too few to tell
+    present_low: float
+    present_high: float
+    present: Outcome
+    has_moved: bool
 
 
 @dataclass(frozen=True)
 class StreamState:
-    """All estimands together. ``present`` is what the newest evidence alone would say."""
+    """All estimands together; ``outcome`` has latched, ``present`` may have fallen back."""
 
     estimands: tuple[EstimandState, ...]
     outcome: Outcome
     present: Outcome
     e_consistent: float
     e_shifted: float
+    e_outside: float
+    seeds_to_go: int | None
 
     def strength(self, alpha: float, live_claims: int) -> Strength:
-        """``signal`` at 1/alpha, ``established`` at K/0.10 over K live claims."""
-        largest = max(self.e_consistent, self.e_shifted)
+        """How strong the outcome is: ``signal`` at 1/alpha, ``established`` at K/0.10."""
+        by_outcome = {
+            "CONSISTENT": self.e_consistent,
+            "SHIFTED": self.e_shifted,
+            "ATTENUATED": self.e_outside,
+        }
+        largest = by_outcome.get(self.outcome, 0.0)
         if largest >= max(live_claims, 1) / FAMILY_ALPHA and largest >= 1 / alpha:
             return "established"
         return "signal" if largest >= 1 / alpha else "none"
+
+
+@dataclass(frozen=True)
+class _Statements:
+    """Log e-values of the three statements, one a seed, and the largest of each so far."""
+
+    inside: Array
+    outside: Array
+    beyond: Array
+    most_inside: Array
+    most_outside: Array
+    most_beyond: Array
 
 
 def read_stream(
@@ -60,66 +100,103 @@ def read_stream(
 ) -> StreamState:
     """The state of a stream: ``values[i]`` are estimand i's per-seed values in seed order.
 
-    A claim of several estimands is consistent when each is (the smallest e-value decides)
-    and shifted when one is (the average e-value decides, which keeps the level alpha).
+    Raises:
+        SeedRefused: a value is not one finite number within the estimand's bounds.
     """
-    paths = [
-        _trace(e, check_values(v, e.bounds), alpha) for e, v in zip(estimands, values, strict=True)
+    scaled = [
+        _scale(estimand, check_values(column, estimand.bounds, estimand.kind))
+        for estimand, column in zip(estimands, values, strict=True)
     ]
-    length = min((len(path.consistent) for path in paths), default=0)
-    if not length:
-        empty = tuple(_describe(path, alpha) for path in paths)
-        return StreamState(empty, "UNDECIDED", "UNDECIDED", 0.0, 0.0)
-    consistent = np.min([path.consistent[:length] for path in paths], axis=0)
-    shifted = np.mean(np.exp([path.shifted[:length] for path in paths]), axis=0)
-    states = tuple(_describe(path, alpha) for path in paths)
-    outside = any(state.outcome in {"ATTENUATED", "SHIFTED"} for state in states)
+    singles = [_weigh(e, column, alpha) for e, column in zip(estimands, scaled, strict=True)]
+    longer = [
+        _weigh(e, np.concatenate((column, _foresee(e, column))), alpha)
+        for e, column in zip(estimands, scaled, strict=True)
+    ]
+    states = tuple(
+        _describe(estimand, column, single, ahead, alpha)
+        for estimand, column, single, ahead in zip(estimands, scaled, singles, longer, strict=True)
+    )
+    joint, n = _join(singles), len(scaled[0])
+    outcome = _latch(_read(joint, alpha))
     return StreamState(
         estimands=states,
-        outcome=_latch(consistent, shifted, outside, alpha),
-        present=_read_present(paths, alpha),
-        e_consistent=_exp(float(consistent[-1])),
-        e_shifted=float(shifted[-1]),
+        outcome=outcome,
+        present=_last(_read_present(joint, alpha)),
+        e_consistent=_last_e(joint.most_inside),
+        e_shifted=_last_e(joint.most_beyond),
+        e_outside=_last_e(joint.most_outside),
+        seeds_to_go=_count_to_go(_join(longer), n, alpha) if outcome == "UNDECIDED" else 0,
     )
 
 
-@dataclass(frozen=True)
-class _Path:
-    """Running maxima over time: log e for consistent, log e for shifted; and the values."""
-
-    estimand: Estimand
-    scaled: Array
-    consistent: Array
-    shifted: Array
-    present_consistent: float
-    present_shifted: float
-
-
-def _trace(estimand: Estimand, values: Array, alpha: float) -> _Path:
-    scaled = _scale(estimand, values)
-    low_end = _scale_end(estimand, estimand.region_low)
-    high_end = _scale_end(estimand, estimand.region_high)
-    margin = _scale_margin(estimand)
-    above_low = _log_e(estimand, scaled, low_end, alpha, above=True)
-    below_high = _log_e(estimand, scaled, high_end, alpha, above=False)
-    under = _log_e(
-        estimand, scaled, _move(low_end, -margin), alpha, above=False, open_end=-math.inf
+def _describe(
+    estimand: Estimand, scaled: Array, single: _Statements, ahead: _Statements, alpha: float
+) -> EstimandState:
+    n, outcome = len(scaled), _latch(_read(single, alpha))
+    best = _unscale(estimand, find_bounds(scaled, estimand.kind, alpha))
+    present = _unscale(estimand, find_bounds(scaled, estimand.kind, alpha, is_present=True))
+    shown = best if best.low <= best.high else present
+    return EstimandState(
+        name=estimand.name,
+        n=n,
+        mean=_unscale_value(estimand, float(np.mean(scaled))) if n else None,
+        low=shown.low,
+        high=shown.high,
+        outcome=outcome,
+        e_consistent=_last_e(single.most_inside),
+        e_shifted=_last_e(single.most_beyond),
+        seeds_to_go=_count_to_go(ahead, n, alpha) if outcome == "UNDECIDED" else 0,
+        present_low=present.low,
+        present_high=present.high,
+        present=_last(_read_present(single, alpha)),
+        has_moved=best.low > best.high,
     )
-    over = _log_e(estimand, scaled, _move(high_end, margin), alpha, above=True, open_end=-math.inf)
-    ends = (low_end is not None) + (high_end is not None)
-    sides = np.logaddexp(under, over) - math.log(max(ends, 1))
-    present = (
-        float(min(above_low[-1], below_high[-1])) if len(values) else -math.inf,
-        float(sides[-1]) if len(values) else -math.inf,
+
+
+def _weigh(estimand: Estimand, scaled: Array, alpha: float) -> _Statements:
+    """The three statements about one estimand."""
+    low, high = (
+        _scale_end(estimand, estimand.region_low),
+        _scale_end(estimand, estimand.region_high),
     )
-    running = np.maximum.accumulate
-    return _Path(
-        estimand,
-        scaled,
-        np.minimum(running(above_low), running(below_high)),
-        running(sides),
-        *present,
+    margin = estimand.margin / _span(estimand)[1]
+    above_low = _log_e(estimand, scaled, low, alpha, above=True, without=math.inf)
+    below_high = _log_e(estimand, scaled, high, alpha, above=False, without=math.inf)
+    most = np.maximum.accumulate
+    return _combine(
+        inside=np.minimum(above_low, below_high),
+        most_inside=np.minimum(most(above_low), most(below_high)),
+        outside=_average_sides(estimand, scaled, (low, high), alpha),
+        beyond=_average_sides(estimand, scaled, (_move(low, -margin), _move(high, margin)), alpha),
     )
+
+
+def _average_sides(
+    estimand: Estimand, scaled: Array, ends: tuple[float | None, float | None], alpha: float
+) -> Array:
+    """Log of the average e-value that the mean lies below the one or above the other end."""
+    low, high = ends
+    below = _log_e(estimand, scaled, low, alpha, above=False, without=-math.inf)
+    above = _log_e(estimand, scaled, high, alpha, above=True, without=-math.inf)
+    sides = int(_is_inner(estimand, low)) + int(_is_inner(estimand, high))
+    averaged: Array = np.logaddexp(below, above) - math.log(max(sides, 1))
+    return averaged
+
+
+def _join(singles: Sequence[_Statements]) -> _Statements:
+    """The three statements about all estimands of a claim together."""
+    count = math.log(len(singles))
+    return _combine(
+        inside=np.min([single.inside for single in singles], axis=0),
+        most_inside=np.min([single.most_inside for single in singles], axis=0),
+        outside=np.logaddexp.reduce([single.outside for single in singles]) - count,
+        beyond=np.logaddexp.reduce([single.beyond for single in singles]) - count,
+    )
+
+
+def _combine(*, inside: Array, most_inside: Array, outside: Array, beyond: Array) -> _Statements:
+    most = np.maximum.accumulate
+    return _Statements(inside, outside, beyond, most_inside, most(outside), most(beyond))
 
 
 def _log_e(
@@ -129,101 +206,84 @@ def _log_e(
     alpha: float,
     *,
     above: bool,
-    open_end: float = math.inf,
+    without: float,
 ) -> Array:
-    """Log e-process that the mean lies above (or below) an end; an open end gives ``open_end``."""
-    is_bounded = estimand.kind != "unbounded"
-    if end is None or (is_bounded and not 0.0 < end < 1.0):
-        return np.full(len(scaled), open_end)
+    """Log e-values that the mean lies above (or below) an end; ``without`` one, that.
+
+    An end at or past the data's own bounds is known without a seed: certain or impossible.
+    """
+    if end is None:
+        return np.full(len(scaled), without)
+    if not _is_inner(estimand, end):
+        return np.full(len(scaled), math.inf if above == (end <= 0) else -math.inf)
     if above:
         return log_e_above(scaled, np.array([end]), estimand.kind, alpha)[:, 0]
-    mirrored = 1.0 - scaled if is_bounded else -scaled
-    mirrored_end = 1.0 - end if is_bounded else -end
-    return log_e_above(mirrored, np.array([mirrored_end]), estimand.kind, alpha)[:, 0]
+    one = 0.0 if estimand.kind == "unbounded" else 1.0
+    return log_e_above(one - scaled, np.array([one - end]), estimand.kind, alpha)[:, 0]
 
 
-def _describe(path: _Path, alpha: float) -> EstimandState:
-    bounds = _unscale(path.estimand, find_bounds(path.scaled, path.estimand.kind, alpha))
-    n = len(path.scaled)
-    consistent = float(path.consistent[-1]) if n else -math.inf
-    shifted = float(path.shifted[-1]) if n else -math.inf
-    outcome = _read(path.estimand, bounds, consistent, shifted, alpha)
-    mean = float(np.mean(path.scaled)) if n else None
-    return EstimandState(
-        name=path.estimand.name,
-        n=n,
-        mean=None if mean is None else _unscale_value(path.estimand, mean),
-        low=bounds.low,
-        high=bounds.high,
-        outcome=outcome,
-        e_consistent=_exp(consistent),
-        e_shifted=_exp(shifted),
-        seeds_to_go=_count_to_go(path, alpha) if outcome == "UNDECIDED" else 0,
+def _is_inner(estimand: Estimand, end: float | None) -> bool:
+    return end is not None and (estimand.kind == "unbounded" or 0.0 < end < 1.0)
+
+
+def _read(statements: _Statements, alpha: float) -> NDArray[np.int_]:
+    """The outcome after each seed, from the best evidence so far.
+
+    Where "inside" and "outside" have both been reached, the mean has moved (or one of
+    them was false), and the present evidence decides between them.
+    """
+    needed = math.log(1 / alpha)
+    outside = np.maximum(statements.most_outside, statements.most_beyond)
+    contradicts = (statements.most_inside >= needed) & (outside >= needed)
+    best = _name(statements.most_inside, statements.most_outside, statements.most_beyond, alpha)
+    return np.where(contradicts, _read_present(statements, alpha), best)
+
+
+def _read_present(statements: _Statements, alpha: float) -> NDArray[np.int_]:
+    return _name(statements.inside, statements.outside, statements.beyond, alpha)
+
+
+def _name(inside: Array, outside: Array, beyond: Array, alpha: float) -> NDArray[np.int_]:
+    needed = math.log(1 / alpha)
+    return np.select(
+        [beyond >= needed, outside >= needed, inside >= needed], [SHIFTED, ATTENUATED, CONSISTENT]
     )
 
 
-def _read(
-    estimand: Estimand, bounds: Bounds, consistent: float, shifted: float, alpha: float
-) -> Outcome:
-    needed = math.log(1 / alpha)
-    if shifted >= needed:
-        return "SHIFTED"
-    if consistent >= needed:
-        return "CONSISTENT"
-    low, high = estimand.region_low, estimand.region_high
-    if (low is not None and bounds.high < low) or (high is not None and bounds.low > high):
-        return "ATTENUATED"
-    return "UNDECIDED"
+def _latch(codes: NDArray[np.int_]) -> Outcome:
+    """The outcome that stands: the last one reached, of which SHIFTED outlasts ATTENUATED."""
+    standing = UNDECIDED
+    for code in codes.tolist():
+        if code != UNDECIDED and (standing, code) != (SHIFTED, ATTENUATED):
+            standing = code
+    return WORDS[standing]
 
 
-def _latch(consistent: Array, shifted: Array, outside: bool, alpha: float) -> Outcome:
-    """The last of the two opposite crossings decides; running maxima never fall back."""
-    crossed_consistent = _first(consistent >= math.log(1 / alpha))
-    crossed_shifted = _first(shifted >= 1 / alpha)
-    if crossed_consistent is None and crossed_shifted is None:
-        return "ATTENUATED" if outside else "UNDECIDED"
-    if crossed_shifted is None:
-        return "CONSISTENT"
-    if crossed_consistent is None:
-        return "SHIFTED"
-    return "SHIFTED" if crossed_shifted > crossed_consistent else "CONSISTENT"
+def _last(codes: NDArray[np.int_]) -> Outcome:
+    return WORDS[int(codes[-1])] if codes.size else "UNDECIDED"
 
 
-def _read_present(paths: Sequence[_Path], alpha: float) -> Outcome:
-    needed = math.log(1 / alpha)
-    if np.mean([_exp(path.present_shifted) for path in paths]) >= 1 / alpha:
-        return "SHIFTED"
-    if min(path.present_consistent for path in paths) >= needed:
-        return "CONSISTENT"
-    return "UNDECIDED"
+def _last_e(most: Array) -> float:
+    return math.exp(min(float(most[-1]), LARGEST_LOG_E)) if most.size else 0.0
 
 
-def _count_to_go(path: _Path, alpha: float) -> int | None:
-    """Seeds until a decision if the coming ones had the present mean and sd.
+def _count_to_go(ahead: _Statements, n: int, alpha: float) -> int | None:
+    """Seeds until a decision, if the coming ones are as foreseen."""
+    decided = _read(ahead, alpha)[n:] != UNDECIDED
+    return int(np.argmax(decided)) + 1 if decided.any() else None
 
-    The coming seeds are put one sd above and below the mean in turn: a plug-in guess, not
-    a promise. None when 1,000 more would not decide, or with fewer than two seeds.
+
+def _foresee(estimand: Estimand, scaled: Array) -> Array:
+    """Coming seeds of the present mean and sd, above and below the mean in turn.
+
+    A plug-in guess, not a promise. Fewer than two seeds foresee nothing.
     """
-    if len(path.scaled) < 2:
-        return None
-    mean, sd = float(np.mean(path.scaled)), float(np.std(path.scaled, ddof=1))
-    turns = np.where(np.arange(MOST_SEEDS_TO_GO) % 2 == 0, sd, -sd)
-    coming = mean + turns
-    if path.estimand.kind != "unbounded":
-        coming = np.clip(coming, 0.0, 1.0)
-    values = _unscale_array(path.estimand, np.concatenate((path.scaled, coming)))
-    longer = _trace(path.estimand, values, alpha)
-    needed = math.log(1 / alpha)
-    reached = _first((longer.consistent >= needed) | (longer.shifted >= needed))
-    return None if reached is None else max(1, reached + 1 - len(path.scaled))
-
-
-def _first(mask: np.typing.NDArray[np.bool_]) -> int | None:
-    return int(np.argmax(mask)) if mask.any() else None
-
-
-def _exp(log_value: float) -> float:
-    return math.exp(min(log_value, 700.0))
+    if len(scaled) < 2:
+        return np.zeros(0)
+    mean, reach = float(np.mean(scaled)), float(np.std(scaled, ddof=1))
+    if estimand.kind != "unbounded":
+        reach = min(reach, mean, 1.0 - mean)  # within the bounds, and still around the mean
+    return mean + np.where(np.arange(MOST_SEEDS_TO_GO) % 2 == 0, reach, -reach)
 
 
 def _span(estimand: Estimand) -> tuple[float, float]:
@@ -245,19 +305,8 @@ def _scale_end(estimand: Estimand, end: float | None) -> float | None:
     return None if end is None else (end - offset) / width
 
 
-def _scale_margin(estimand: Estimand) -> float:
-    return estimand.margin / _span(estimand)[1]
-
-
 def _move(end: float | None, by: float) -> float | None:
     return None if end is None else end + by
-
-
-def _unscale_array(estimand: Estimand, values: Array) -> Array:
-    offset, width = _span(estimand)
-    low, high = estimand.bounds or (-math.inf, math.inf)
-    unscaled: Array = np.clip(values * width + offset, low, high)
-    return unscaled
 
 
 def _unscale_value(estimand: Estimand, value: float) -> float:
