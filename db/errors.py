@@ -67,6 +67,10 @@ class ProtocolChanged(ReassayError):
     """The protocol in code is not the one that was registered under this version."""
 
 
+class ProtocolRefused(ReassayError):
+    """A protocol leaves something open that must be fixed before its first run."""
+
+
 class SeedRefused(ReassayError):
     """A seed that the stream already holds, or an item-level result."""
 

@@ -1,5 +1,6 @@
 """Which experiment bears on which claim: by note slug, else by the source's arXiv id."""
 
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from db.columns import stored_id
@@ -9,7 +10,18 @@ from retest.protocol import Protocol
 
 
 def bind_experiments(session: Session) -> int:
-    """Bind every experiment to the claims of this library; returns how many are new."""
+    """Bind every experiment to the claims of this library; returns how many are new.
+
+    What is bound stays bound; a second call changes nothing.
+    """
+    try:
+        return _bind_new(session)
+    except IntegrityError:  # another process bound the same meanwhile
+        session.rollback()
+        return _bind_new(session)
+
+
+def _bind_new(session: Session) -> int:
     new = 0
     for name in MODULES:
         protocol = load_experiment(name).PROTOCOL
@@ -25,7 +37,8 @@ def bind_experiments(session: Session) -> int:
                     )
                 )
                 new += 1
-    session.commit()
+    if new:
+        session.commit()
     return new
 
 
@@ -40,7 +53,7 @@ def claims_of(session: Session, experiment: str) -> list[Claim]:
     return list(session.exec(query).all())
 
 
-def bindings_of(session: Session, claim_id: int) -> list[Binding]:
+def experiments_of(session: Session, claim_id: int) -> list[Binding]:
     """The experiments that bear on a claim."""
     query = select(Binding).where(Binding.claim_id == claim_id)
     return list(session.exec(query.order_by(col(Binding.experiment))).all())

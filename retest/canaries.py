@@ -28,9 +28,9 @@ def record_canary(
         json.dumps(data, sort_keys=True, separators=(",", ":")).encode()
     ).hexdigest()
     reference = session.exec(
-        select(CanaryRun).where(
-            CanaryRun.stream_id == stream.id, col(CanaryRun.is_reference).is_(True)
-        )
+        select(CanaryRun)
+        .where(CanaryRun.stream_id == stream.id, col(CanaryRun.is_reference).is_(True))
+        .order_by(col(CanaryRun.id))
     ).first()
     is_ok = reference is None or reference.digest == digest
     run = CanaryRun(

@@ -3,17 +3,18 @@
 Only streams of the present protocol and code count, and only profiles that conclude.
 """
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from sqlmodel import Session, col, func, select
 
 from db import models
-from retest.bindings import bindings_of
+from retest.bindings import experiments_of
 from retest.experiments import MODULES, load_experiment
-from retest.outcomes import EstimandState
+from retest.outcomes import EstimandState, StreamState, read_stream
 from retest.protocol import Estimand, Protocol
-from retest.results import StreamResult, describe_seeds, read_state
+from retest.results import ControlState, StreamResult, describe_seeds, read_state
 from retest.streams import hash_code
 
 Local = Literal["consistent", "shifted", "attenuated", "undecided", "invalid", "none"]
@@ -35,12 +36,12 @@ class LocalConclusion:
 def conclude_local(session: Session, claim_id: int, *, live_claims: int) -> LocalConclusion:
     """What our own experiments say about one claim; ``live_claims`` is K of ``established``."""
     described = []
-    for binding in bindings_of(session, claim_id):
+    for binding in experiments_of(session, claim_id):
         if binding.experiment in MODULES:
             described.append(_describe_experiment(session, binding, live_claims))
-    words = {item["local"] for item in described if item["n"]}
+    words = {item["local"] for item in described}
     local: Local = next((word for word in MOST_TELLING if word in words), "none")
-    named = next((item for item in described if item["local"] == local and item["n"]), None)
+    named = next((item for item in described if item["local"] == local != "none"), None)
     return LocalConclusion(local, named["transfer"] if named else None, {"experiments": described})
 
 
@@ -69,8 +70,7 @@ def _describe_experiment(
     protocol = load_experiment(binding.experiment).PROTOCOL
     stream = find_stream(session, protocol, None)
     result = read_state(session, stream, protocol) if stream else None
-    n = len(result.seeds) if result else 0
-    return {
+    head = {
         "experiment": protocol.experiment,
         "version": protocol.version,
         "title": protocol.title,
@@ -79,41 +79,91 @@ def _describe_experiment(
         "cannot_show": protocol.cannot_show,
         "unit": "seed",
         "alpha": protocol.alpha,
-        "n": n,
-        "profile": stream.profile if stream else None,
-        "local": result.outcome.lower() if result and n else "none",
-        **(_describe_result(protocol, stream, result, live_claims) if stream and result else {}),
+    }
+    if stream is None or result is None:
+        return {**head, **_describe_nothing(protocol)}
+    return {**head, **_describe_result(protocol, stream, result, live_claims)}
+
+
+def _describe_nothing(protocol: Protocol) -> dict[str, Any]:
+    """An experiment that has no seed which could conclude."""
+    empty = read_stream(protocol.estimands, [[] for _ in protocol.estimands], protocol.alpha)
+    return {
+        "local": "none",
+        "n": 0,
+        "profile": None,
+        "outcome": None,
+        "latched": False,
+        "strength": "none",
+        "run_set": "none",
+        "estimands": _describe_estimands(protocol, empty),
+        "controls": {},
+        "canary": None,
+        "censored": 0,
+        "notes": ["no seed of a profile that concludes has run under the present code"],
     }
 
 
 def _describe_result(
     protocol: Protocol, stream: models.Stream, result: StreamResult, live_claims: int
 ) -> dict[str, Any]:
-    canary = result.canary
+    canary, state, n = result.canary, result.state, len(result.seeds)
+    is_valid = result.outcome != "INVALID"
     return {
+        "local": result.outcome.lower() if n or not is_valid else "none",
+        "n": n,
+        "profile": stream.profile,
         "outcome": result.outcome,
-        "latched": result.state.outcome != result.state.present,  # newer seeds alone say less
-        "strength": result.state.strength(protocol.alpha, live_claims),
+        "latched": state.outcome != state.present,  # reached, but the last seeds say less
+        "present": state.present,
+        "strength": state.strength(protocol.alpha, live_claims) if is_valid else "none",
+        "seeds_to_go": state.seeds_to_go,
         "run_set": f"stream {stream.id}, seeds {describe_seeds(result.seeds)}",
         "environment": stream.environment_class,
-        "estimands": [
-            _describe_estimand(estimand, state)
-            for estimand, state in zip(protocol.estimands, result.state.estimands, strict=True)
-        ],
-        "controls": {
-            c.name: {
-                "passed": c.passed,
-                "failed": c.failed,
-                "minimum": c.minimum,
-                "maximum": c.maximum,
-                "worst": c.worst,
-            }
-            for c in result.controls
-        },
+        "estimands": _describe_estimands(protocol, state),
+        "controls": {c.name: _describe_control(c) for c in result.controls},
         "canary": {"ok": canary.is_ok, "difference": canary.difference} if canary else None,
         "censored": result.censored,
-        "notes": list(result.reasons),
+        "lost": result.lost,
+        "notes": [*result.reasons, *_note(result)],
     }
+
+
+def _describe_control(control: ControlState) -> dict[str, Any]:
+    row = asdict(control)
+    del row["name"]
+    return row
+
+
+def _note(result: StreamResult) -> list[str]:
+    """What a reader should know beside the numbers."""
+    notes = []
+    if result.waiting:
+        notes.append(f"{result.waiting} finished seeds wait for an earlier one to be run again")
+    if result.state.outcome != result.state.present:
+        notes.append(
+            f"reached {result.state.outcome}; the evidence at the last seed alone says "
+            f"{result.state.present}"
+        )
+    notes += [
+        f"{state.name}: earlier and later seeds exclude each other, so its mean moved; the "
+        "interval is the present one"
+        for state in result.state.estimands
+        if state.has_moved
+    ]
+    return notes
+
+
+def _finite(value: float) -> float | None:
+    """A bound that JSON can hold; None where there is none yet."""
+    return value if math.isfinite(value) else None
+
+
+def _describe_estimands(protocol: Protocol, state: StreamState) -> list[dict[str, Any]]:
+    return [
+        _describe_estimand(estimand, reading)
+        for estimand, reading in zip(protocol.estimands, state.estimands, strict=True)
+    ]
 
 
 def _describe_estimand(estimand: Estimand, state: EstimandState) -> dict[str, Any]:
@@ -123,12 +173,17 @@ def _describe_estimand(estimand: Estimand, state: EstimandState) -> dict[str, An
         "unit": estimand.unit,
         "n": state.n,
         "mean": state.mean,
-        "low": state.low,
-        "high": state.high,
+        "low": _finite(state.low),
+        "high": _finite(state.high),
         "region": [estimand.region_low, estimand.region_high],
         "margin": estimand.margin,
         "outcome": state.outcome,
         "e_consistent": state.e_consistent,
         "e_shifted": state.e_shifted,
         "seeds_to_go": state.seeds_to_go,
+        "present": {
+            "low": _finite(state.present_low),
+            "high": _finite(state.present_high),
+            "outcome": state.present,
+        },
     }

@@ -18,9 +18,10 @@ def read_fingerprint(device: str) -> dict[str, Any]:
         "numpy": numpy.__version__,
         "blas": _name_blas(torch.__config__.show()),
         "cpu": _name_cpu(),
+        "cpu_instructions": torch.backends.cpu.get_cpu_capability(),  # AVX2, AVX512, ...
         "threads": torch.get_num_threads(),
         "device": device,
-        "system": f"{platform.system()} {platform.machine()}",
+        "system": platform.platform(),
     }
     if device.startswith("cuda"):
         fingerprint["gpu"] = torch.cuda.get_device_name()

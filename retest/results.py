@@ -7,14 +7,15 @@ its numbers say. Smoke streams never conclude.
 from dataclasses import dataclass
 from typing import Any
 
-from sqlmodel import Session, col, func, select
+from sqlalchemy import not_
+from sqlmodel import Session, func, select
 
 from db.columns import utc_now
 from db.models import CanaryRun, SeedRun, Stream
 from retest.canaries import read_last_canary
 from retest.outcomes import Outcome, StreamState, read_stream
 from retest.protocol import Protocol
-from retest.streams import MOST_ATTEMPTS, read_finished
+from retest.streams import is_retriable, read_evidence, read_finished
 
 DECIDED = {"CONSISTENT", "SHIFTED", "ATTENUATED"}
 MOST_LOST = 0.05  # share of seeds that may be censored, or never finish, in a valid stream
@@ -43,12 +44,13 @@ class StreamResult:
     canary: CanaryRun | None
     seeds: tuple[int, ...]  # indices
     censored: int
-    lost: int
+    lost: int  # crashed at every attempt
+    waiting: int  # finished, but after a seed that is still open
 
 
 def read_state(session: Session, stream: Stream, protocol: Protocol) -> StreamResult:
     """Replay a stream from its ledger."""
-    runs = read_finished(session, stream)
+    runs = read_evidence(session, stream)
     names = [estimand.name for estimand in protocol.estimands]
     values = [[run.measures["estimates"][name] for run in runs] for name in names]
     state = read_stream(protocol.estimands, values, protocol.alpha)
@@ -71,6 +73,7 @@ def read_state(session: Session, stream: Stream, protocol: Protocol) -> StreamRe
         seeds=tuple(run.seed_index for run in runs),
         censored=censored,
         lost=lost,
+        waiting=len(read_finished(session, stream)) - len(runs),
     )
 
 
@@ -99,10 +102,10 @@ def describe_seeds(seeds: tuple[int, ...]) -> str:
 def _read_control(protocol: Protocol, runs: list[SeedRun], name: str) -> ControlState:
     control = next(c for c in protocol.controls if c.name == name)
     readings: list[dict[str, Any]] = [run.controls[name] for run in runs]
-    values = [reading["value"] for reading in readings]
+    values = [r["value"] for r in readings if r["value"] is not None]
     passed = sum(bool(reading["passed"]) for reading in readings)
     worst = None
-    if values:
+    if values and len(values) == len(readings):  # a reading that is no number has no rank
         worst = min(values) if control.minimum is not None else max(values)
     return ControlState(
         name, passed, len(readings) - passed, control.minimum, control.maximum, worst
@@ -117,15 +120,19 @@ def _find_faults(
     missing: int,
 ) -> tuple[str, ...]:
     faults = [
-        f"control {c.name} failed on {c.failed} of {finished} seeds (worst {c.worst:.3g})"
+        f"control {c.name} failed on {c.failed} of {finished} seeds ({_describe_worst(c)})"
         for c in controls
-        if finished and c.failed / finished > protocol.max_failed_controls and c.worst is not None
+        if finished and c.failed / finished > protocol.max_failed_controls
     ]
     if canary is not None and not canary.is_ok:
         faults.append(f"the canary missed: {canary.difference}")
     if missing and missing / (finished + missing) > MOST_LOST:
         faults.append(f"{missing} of {finished + missing} seeds ran out of time or never finished")
     return tuple(faults)
+
+
+def _describe_worst(control: ControlState) -> str:
+    return "a reading was no number" if control.worst is None else f"worst {control.worst:.3g}"
 
 
 def _count(session: Session, stream: Stream, status: str) -> int:
@@ -142,5 +149,5 @@ def _count_lost(session: Session, stream: Stream) -> int:
         select(func.count())
         .select_from(SeedRun)
         .where(SeedRun.stream_id == stream.id, SeedRun.status == "failed")
-        .where(col(SeedRun.attempt) >= MOST_ATTEMPTS)
+        .where(not_(is_retriable()))
     ).one()

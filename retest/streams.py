@@ -1,28 +1,36 @@
 """Streams and their ledger of seeds: what ran once never runs, or counts, twice.
 
-Decides when a protocol is registered, when a stream is opened anew, and which seed is
-next. A seed's row is written "started" first and "finished" last, and only the attempt
-that started it may finish it. A crashed seed is tried again under its own number. Knows
-nothing of torch and of what the numbers mean.
+Decides when a stream is opened anew, which seed is next, and which seeds count. A seed's
+row is written "started" first and "finished" last, and only the attempt that started it
+may finish it. A crashed seed is tried again under its own number. Knows nothing of torch
+and of what the numbers mean.
 """
 
 import hashlib
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import ColumnElement, and_, or_
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, func, select, update
 
 from db import models
 from db.columns import stored_id, utc_now
-from db.errors import ProtocolChanged, SeedRefused
+from db.errors import SeedRefused
 from retest.experiments import MODULES
+from retest.measurements import check_result, store_controls
 from retest.protocol import Protocol, SeedResult, derive_seed
+from retest.registration import register_protocol
+from retest.workers import is_lost
 
 MOST_ATTEMPTS = 3
+MOST_RACES = 100  # lost in a row; then it is no race
+INTERRUPTED = "interrupted"
+WORKER_LOST = "the worker was lost"
 
 
 @dataclass(frozen=True)
@@ -34,37 +42,6 @@ class StartedSeed:
     seed: int
     attempt: int
     worker: str
-
-
-def register_protocol(session: Session, protocol: Protocol) -> models.Protocol:
-    """Store the protocol's hash and record before its first run.
-
-    Raises:
-        ProtocolChanged: this version was registered with another record.
-    """
-    known = session.exec(
-        select(models.Protocol).where(
-            models.Protocol.experiment == protocol.experiment,
-            models.Protocol.version == protocol.version,
-        )
-    ).first()
-    if known is None:
-        known = models.Protocol(
-            hash=protocol.hash(),
-            experiment=protocol.experiment,
-            version=protocol.version,
-            record=protocol.record(),
-            previous_hash=protocol.previous_hash,
-        )
-        session.add(known)
-        session.commit()
-    if known.hash != protocol.hash():
-        raise ProtocolChanged(
-            f"{protocol.experiment} version {protocol.version} differs from what was registered "
-            f"on {known.registered_at:%Y-%m-%d} (hash {known.hash[:12]}): give the changed "
-            "protocol a new version, or restore the registered one"
-        )
-    return known
 
 
 def hash_code(experiment: str) -> str:
@@ -127,69 +104,131 @@ def start_seed(
     protocol: Protocol,
     worker: str,
     night_id: int | None,
+    *,
+    avoid: Collection[int] = (),
 ) -> StartedSeed:
-    """Take the next seed: a crashed one under its own number first, else a fresh one."""
-    while True:
-        retried = _retry_seed(session, stream, worker, night_id)
-        if retried is not None:
-            return retried
+    """Take the next seed: a crashed one under its own number first, else a fresh one.
+
+    ``avoid`` are numbers that this batch has tried already. The row is committed before
+    this returns; two processes that ask at once get two seeds.
+
+    Raises:
+        SeedRefused: the row cannot be written, whatever its number.
+    """
+    retried = _retry_seed(session, stream, worker, night_id, avoid)
+    if retried is not None:
+        return retried
+    refusal: IntegrityError | None = None
+    for _ in range(MOST_RACES):
         last = session.exec(
             select(func.max(models.SeedRun.seed_index)).where(models.SeedRun.stream_id == stream.id)
         ).one()
         index = 0 if last is None else last + 1
-        run = models.SeedRun(
-            stream_id=stored_id(stream.id),
-            night_id=night_id,
-            seed_index=index,
-            seed=derive_seed(protocol.experiment, protocol.version, index),
-            worker=worker,
-        )
-        session.add(run)
         try:
-            session.commit()
-        except IntegrityError:  # another process took this number: try the next
-            session.rollback()
-            continue
-        return StartedSeed(stored_id(run.id), index, run.seed, run.attempt, worker)
+            return claim_seed(session, stream, protocol, worker, night_id, index)
+        except SeedRefused as error:  # another process took this number: try the next
+            refusal = error.__cause__ if isinstance(error.__cause__, IntegrityError) else None
+    raise SeedRefused(f"no seed of stream {stream.id} can be started") from refusal
+
+
+def claim_seed(
+    session: Session,
+    stream: models.Stream,
+    protocol: Protocol,
+    worker: str,
+    night_id: int | None,
+    index: int,
+) -> StartedSeed:
+    """Start the fresh seed of one number.
+
+    Raises:
+        SeedRefused: the stream already holds it; no seed counts, or runs, twice.
+    """
+    run = models.SeedRun(
+        stream_id=stored_id(stream.id),
+        night_id=night_id,
+        seed_index=index,
+        seed=derive_seed(protocol.experiment, protocol.version, index),
+        worker=worker,
+    )
+    session.add(run)
+    try:
+        session.commit()
+    except IntegrityError as error:
+        session.rollback()
+        raise SeedRefused(f"stream {stream.id} already holds seed {index}") from error
+    return StartedSeed(stored_id(run.id), index, run.seed, run.attempt, worker)
 
 
 def _retry_seed(
-    session: Session, stream: models.Stream, worker: str, night_id: int | None
+    session: Session,
+    stream: models.Stream,
+    worker: str,
+    night_id: int | None,
+    avoid: Collection[int],
 ) -> StartedSeed | None:
-    failed = session.exec(
-        select(models.SeedRun)
-        .where(models.SeedRun.stream_id == stream.id, models.SeedRun.status == "failed")
-        .where(models.SeedRun.attempt < MOST_ATTEMPTS)
+    row = session.exec(
+        select(
+            models.SeedRun.id,
+            models.SeedRun.seed_index,
+            models.SeedRun.seed,
+            models.SeedRun.attempt,
+        )
+        .where(models.SeedRun.stream_id == stream.id, is_retriable())
+        .where(col(models.SeedRun.seed_index).not_in(list(avoid)))
         .order_by(col(models.SeedRun.seed_index))
     ).first()
-    if failed is None:
+    if row is None:
         return None
-    attempt = failed.attempt + 1
+    run_id, index, seed, attempt = row
     taken = session.exec(
         update(models.SeedRun)
-        .where(col(models.SeedRun.id) == failed.id, col(models.SeedRun.status) == "failed")
+        .where(col(models.SeedRun.id) == run_id, col(models.SeedRun.status) == "failed")
+        .where(col(models.SeedRun.attempt) == attempt)
         .values(
-            status="started", attempt=attempt, worker=worker, night_id=night_id,
-            started_at=utc_now(), error=None,
+            status="started", attempt=attempt + 1, worker=worker, night_id=night_id,
+            started_at=utc_now(), finished_at=None, error=None,
         )
     )  # fmt: skip
     session.commit()
     if not taken.rowcount:
         return None
-    return StartedSeed(stored_id(failed.id), failed.seed_index, failed.seed, attempt, worker)
+    return StartedSeed(stored_id(run_id), index, seed, attempt + 1, worker)
 
 
-def release_lost_seeds(session: Session, stream: models.Stream, alive: Sequence[str]) -> int:
-    """Mark seeds whose worker is gone as failed, so that they are tried again."""
-    lost = session.exec(
-        update(models.SeedRun)
-        .where(col(models.SeedRun.stream_id) == stream.id)
-        .where(col(models.SeedRun.status) == "started")
-        .where(col(models.SeedRun.worker).not_in(list(alive)))
-        .values(status="failed", error="the worker was lost")
+def is_retriable() -> ColumnElement[bool]:
+    """A failed seed that will be tried again: not after three crashes of its own.
+
+    Being interrupted or losing its worker is no fault of the seed, and never its end.
+    """
+    return and_(
+        col(models.SeedRun.status) == "failed",
+        or_(
+            col(models.SeedRun.attempt) < MOST_ATTEMPTS,
+            col(models.SeedRun.error).in_([INTERRUPTED, WORKER_LOST]),
+        ),
     )
-    session.commit()
-    return int(lost.rowcount)
+
+
+def release_lost_seeds(session: Session, stream: models.Stream, patience: timedelta) -> int:
+    """Mark seeds whose worker is gone as failed, so that they are tried again.
+
+    ``patience`` is how long a worker of another host may take, more than any time-out.
+    """
+    now, released = utc_now(), 0
+    rows = session.exec(
+        select(
+            models.SeedRun.id,
+            models.SeedRun.worker,
+            models.SeedRun.attempt,
+            models.SeedRun.started_at,
+        ).where(models.SeedRun.stream_id == stream.id, models.SeedRun.status == "started")
+    ).all()
+    for run_id, worker, attempt, started_at in rows:
+        if is_lost(worker, started_at, now, patience):
+            started = StartedSeed(stored_id(run_id), -1, 0, attempt, worker)
+            released += _update(session, started, {"status": "failed", "error": WORKER_LOST})
+    return released
 
 
 def finish_seed(
@@ -205,11 +244,13 @@ def finish_seed(
         SeedRefused: the seed is another worker's by now, or the result is not one number
             an estimand within its bounds.
     """
-    estimates = check_estimates(protocol, result)
-    controls = {name: reading._asdict() for name, reading in result.controls.items()}
-    measures = {"estimates": estimates, "measures": dict(result.measures)}
-    first = next(iter(estimates.values()))
-    values = {"value": first, "measures": measures, "controls": controls}
+    checked = check_result(protocol, result)
+    values = {
+        "value": next(iter(checked.estimates.values())),
+        "measures": {"estimates": dict(checked.estimates), "measures": dict(checked.measures)},
+        "controls": store_controls(checked.controls),
+        "error": None,
+    }
     _close(session, started, "finished", duration_s, values)
 
 
@@ -218,28 +259,14 @@ def fail_seed(session: Session, started: StartedSeed, error: str, duration_s: fl
     _close(session, started, "failed", duration_s, {"error": error[:500]})
 
 
+def interrupt_seed(session: Session, started: StartedSeed) -> None:
+    """Record that a seed was stopped from outside; it will be tried again."""
+    _update(session, started, {"status": "failed", "error": INTERRUPTED})
+
+
 def censor_seed(session: Session, started: StartedSeed, duration_s: float) -> None:
     """Record a time-out: it counts against the stream's validity and is not tried again."""
     _close(session, started, "censored", duration_s, {"error": "ran out of time"})
-
-
-def check_estimates(protocol: Protocol, result: SeedResult) -> dict[str, float]:
-    """One finite number within bounds for each estimand, in the protocol's order.
-
-    Raises:
-        SeedRefused: anything else, such as one value an item.
-    """
-    from retest.evidence import check_values
-
-    names = [estimand.name for estimand in protocol.estimands]
-    if sorted(result.estimates) != sorted(names):
-        raise SeedRefused(f"{protocol.experiment} must give {', '.join(names)} and nothing else")
-    for estimand in protocol.estimands:
-        check_values([result.estimates[estimand.name]], estimand.bounds)
-    missing = [c.name for c in protocol.controls if c.name not in result.controls]
-    if missing:
-        raise SeedRefused(f"{protocol.experiment} gave no reading of {', '.join(missing)}")
-    return {name: float(result.estimates[name]) for name in names}
 
 
 def _close(
@@ -249,20 +276,41 @@ def _close(
     duration_s: float,
     values: dict[str, Any],
 ) -> None:
-    result = session.exec(
+    closing = {"status": status, "duration_s": duration_s, "finished_at": utc_now(), **values}
+    if not _update(session, started, closing):
+        raise SeedRefused(
+            f"seed {started.index} is no longer this worker's (attempt {started.attempt}): "
+            "its result was dropped"
+        )
+
+
+def _update(session: Session, started: StartedSeed, values: dict[str, Any]) -> int:
+    """Change a started seed's row if it is still this attempt's; returns how many rows were."""
+    changed = session.exec(
         update(models.SeedRun)
         .where(col(models.SeedRun.id) == started.run_id)
         .where(col(models.SeedRun.status) == "started")
         .where(col(models.SeedRun.worker) == started.worker)
         .where(col(models.SeedRun.attempt) == started.attempt)
-        .values(status=status, duration_s=duration_s, finished_at=utc_now(), **values)
+        .values(**values)
     )
     session.commit()
-    if not result.rowcount:
-        raise SeedRefused(
-            f"seed {started.index} is no longer this worker's (attempt {started.attempt}): "
-            "its result was dropped"
-        )
+    return int(changed.rowcount)
+
+
+def read_evidence(session: Session, stream: models.Stream) -> list[models.SeedRun]:
+    """The finished seeds that count, in seed order: those before the first open seed.
+
+    A seed that runs, or will be tried again, holds back the ones after it: which values
+    are weighed, and in which order, must not hang on which seed ended first.
+    """
+    first_open = session.exec(
+        select(func.min(models.SeedRun.seed_index))
+        .where(models.SeedRun.stream_id == stream.id)
+        .where(or_(col(models.SeedRun.status) == "started", is_retriable()))
+    ).one()
+    runs = read_finished(session, stream)
+    return [run for run in runs if first_open is None or run.seed_index < first_open]
 
 
 def read_finished(session: Session, stream: models.Stream) -> list[models.SeedRun]:
@@ -272,5 +320,6 @@ def read_finished(session: Session, stream: models.Stream) -> list[models.SeedRu
             select(models.SeedRun)
             .where(models.SeedRun.stream_id == stream.id, models.SeedRun.status == "finished")
             .order_by(col(models.SeedRun.seed_index))
+            .execution_options(populate_existing=True)
         ).all()
     )

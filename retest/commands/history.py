@@ -92,4 +92,5 @@ def _print_stream(row: dict[str, Any]) -> None:
 
 
 def _describe_control(name: str, reading: dict[str, Any]) -> str:
-    return f"{name} {reading['value']:.3f} {'ok' if reading['passed'] else 'FAILED'}"
+    value = "no number" if reading["value"] is None else f"{reading['value']:.3f}"
+    return f"{name} {value} {'ok' if reading['passed'] else 'FAILED'}"

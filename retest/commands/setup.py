@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import Protocol, cast
 
 import typer
-from sqlmodel import Session
+from sqlmodel import Session, select
 
 from claims.commands.setup import LibrarySetup
 from db.columns import stored_id
 from db.errors import ClaimNotFound, ExperimentNotFound
+from db.models import Claim
 
 
 class RetestSetup(LibrarySetup, Protocol):
@@ -49,16 +50,18 @@ def find_experiments(session: Session, names: Sequence[str]) -> list[str]:
 
 def _find_one(session: Session, name: str) -> list[str]:
     from claims.queries import find_claim
-    from retest.bindings import bindings_of
+    from retest.bindings import experiments_of
     from retest.experiments import MODULES
 
-    if name.lower() in MODULES:
-        return [name.lower()]
+    wanted = name.strip().lower()
+    is_handle = session.exec(select(Claim.id).where(Claim.handle == wanted)).first() is not None
+    if wanted in MODULES and not is_handle:
+        return [wanted]
     try:
         claim = find_claim(session, name)
     except ClaimNotFound as error:
         raise ClaimNotFound(f"{error}; experiments are {', '.join(MODULES)}") from error
-    experiments = [b.experiment for b in bindings_of(session, stored_id(claim.id))]
+    experiments = [b.experiment for b in experiments_of(session, stored_id(claim.id))]
     if not experiments:
         raise ExperimentNotFound(
             f"no experiment bears on {claim.handle} ({claim.slug}) yet: "

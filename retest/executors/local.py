@@ -5,6 +5,7 @@ is. Spawned, not forked: torch and threads do not survive a fork.
 """
 
 import multiprocessing
+import os
 import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -50,7 +51,9 @@ class LocalExecutor(Generic[Tag]):
     def start(self, unit: Unit, tag: Tag) -> None:
         """Start a unit in a process of its own."""
         ours, theirs = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=run_unit, args=(unit, theirs), daemon=True)
+        process = self._context.Process(
+            target=run_unit, args=(unit, theirs, os.getpid()), daemon=True
+        )
         process.start()
         theirs.close()
         self._running.append(Running(unit, tag, process, ours, time.monotonic()))
@@ -81,10 +84,10 @@ def _read_outcome(running: Running[Tag]) -> UnitOutcome | None:
     if running.pipe.poll():
         try:
             outcome: UnitOutcome = running.pipe.recv()
-        except EOFError:  # it died without a word: killed, or out of memory
+        except (EOFError, OSError):  # it died without a word: killed, or out of memory
             running.process.join(STOP_GRACE_S)
             code = running.process.exitcode
-            outcome = UnitOutcome("failed", elapsed, error=f"the worker died (exit code {code})")
+            outcome = UnitOutcome("died", elapsed, error=f"the worker died (exit code {code})")
         _end(running)
         return outcome
     if elapsed > running.unit.timeout_s:

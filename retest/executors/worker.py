@@ -1,27 +1,34 @@
 """What a worker process does: one seed or one canary, and its result through a pipe.
 
 Pins threads before torch is imported: two OpenMP threads on two busy cores are slower than
-one. Writes nothing to the database: the parent does, so that SQLite has one writer.
+one. Writes nothing to the database: the parent does, so that SQLite has one writer. Writes
+nothing to stdout, which belongs to the command's own output. Ends with its parent, also
+when that is killed, and leaves Ctrl-C to it.
 """
 
+import importlib
 import os
+import signal
+import sys
+import threading
 import time
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from retest.protocol import SeedResult
 
+WATCH_S = 1.0
 ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 @dataclass(frozen=True)
 class Unit:
-    """One piece of work; ``seed`` is None for a canary."""
+    """One piece of work; ``seed`` is None for a canary. ``module`` holds the experiment."""
 
-    experiment: str
+    module: str
     profile: str
     device: str
     timeout_s: float
@@ -32,7 +39,7 @@ class Unit:
 class UnitOutcome:
     """How a unit ended. A canary gives ``canary`` data, a seed gives ``result``."""
 
-    status: Literal["finished", "failed", "timed-out"]
+    status: Literal["finished", "failed", "died", "timed-out"]
     duration_s: float
     result: SeedResult | None = None
     canary: Mapping[str, Any] | None = None
@@ -40,8 +47,11 @@ class UnitOutcome:
     error: str | None = None
 
 
-def run_unit(unit: Unit, pipe: Connection) -> None:
+def run_unit(unit: Unit, pipe: Connection, parent: int) -> None:
     """Entry point of a worker process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     for name in ONE_THREAD:
         os.environ[name] = "1"
     began = time.monotonic()
@@ -55,18 +65,27 @@ def run_unit(unit: Unit, pipe: Connection) -> None:
     pipe.close()
 
 
+def _end_with(parent: int) -> None:
+    """Leave at once when the parent is gone: nobody is left to take the result."""
+    while os.getppid() == parent:
+        time.sleep(WATCH_S)
+    os._exit(1)
+
+
 def _compute(unit: Unit, began: float) -> UnitOutcome:
     from retest.environment import read_fingerprint
-    from retest.experiments import load_experiment
+    from retest.experiments import Experiment
     from retest.lab.devices import open_device
+    from retest.measurements import check_result, make_plain
 
-    experiment = load_experiment(unit.experiment)
+    experiment = cast(Experiment, importlib.import_module(unit.module))
     device = str(open_device(unit.device))
     result, canary = None, None
     if unit.seed is None:
-        canary = experiment.run_canary(device)
+        canary = make_plain(experiment.run_canary(device))
     else:
-        result = experiment.run_seed(unit.seed, unit.profile, device)
+        found = experiment.run_seed(unit.seed, unit.profile, device)
+        result = check_result(experiment.PROTOCOL, found)  # only plain data goes to the parent
     return UnitOutcome(
         "finished",
         time.monotonic() - began,

@@ -1,0 +1,96 @@
+"""Registers a protocol before its first run, and refuses to run a changed one.
+
+Decides what a protocol must fix beforehand, and that one version has one record. Knows
+nothing of streams and seeds.
+"""
+
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, select
+
+from db import models
+from db.errors import ProtocolChanged, ProtocolRefused
+from retest.protocol import Estimand, Protocol
+
+
+def register_protocol(session: Session, protocol: Protocol) -> models.Protocol:
+    """Store the protocol's hash and record before its first run; the second time, find them.
+
+    Raises:
+        ProtocolChanged: this version was registered with another record.
+        ProtocolRefused: it leaves something open that must be fixed beforehand.
+    """
+    check_protocol(protocol)
+    known = _find(session, protocol)
+    if known is None:
+        session.add(
+            models.Protocol(
+                hash=protocol.hash(),
+                experiment=protocol.experiment,
+                version=protocol.version,
+                record=protocol.record(),
+                previous_hash=protocol.previous_hash,
+            )
+        )
+        try:
+            session.commit()
+        except IntegrityError:  # another process registered it meanwhile
+            session.rollback()
+        known = _find(session, protocol)
+    if known is None or known.hash != protocol.hash():
+        registered = "" if known is None else f" (hash {known.hash[:12]})"
+        raise ProtocolChanged(
+            f"{protocol.experiment} version {protocol.version} differs from what was registered"
+            f"{registered}: give the changed protocol a new version, or restore the registered one"
+        )
+    return known
+
+
+def check_protocol(protocol: Protocol) -> None:
+    """Refuse a protocol that no evidence could decide, or that nothing controls.
+
+    Raises:
+        ProtocolRefused: it has no estimand, no control, two of one name, an alpha outside
+            (0, 1), or a claim region that every (or no) value would meet.
+    """
+    for kind, names in (
+        ("estimand", [estimand.name for estimand in protocol.estimands]),
+        ("control", [control.name for control in protocol.controls]),
+    ):
+        if not names or len(set(names)) < len(names):
+            raise ProtocolRefused(f"{protocol.experiment} needs {kind}s, each of its own name")
+    if not 0 < protocol.alpha < 1:
+        raise ProtocolRefused(f"{protocol.experiment}: alpha must lie between 0 and 1")
+    for estimand in protocol.estimands:
+        fault = _find_fault(estimand)
+        if fault:
+            raise ProtocolRefused(f"{protocol.experiment}, estimand {estimand.name}: {fault}")
+
+
+def _find_fault(estimand: Estimand) -> str | None:
+    low, high = estimand.region_low, estimand.region_high
+    if low is None and high is None:
+        return "the claim region has no end"
+    if low is not None and high is not None and low > high:
+        return "the claim region is empty"
+    if estimand.margin < 0:
+        return "the margin is negative"
+    if estimand.kind == "unbounded":
+        return None
+    if estimand.bounds is None or not estimand.bounds[0] < estimand.bounds[1]:
+        return f"{estimand.kind} data need bounds, the lower one first"
+    if not any(_is_inside(end, estimand.bounds) for end in (low, high)):
+        return "no end of the claim region lies inside the bounds, so nothing could contradict it"
+    return None
+
+
+def _is_inside(end: float | None, bounds: tuple[float, float]) -> bool:
+    return end is not None and bounds[0] < end < bounds[1]
+
+
+def _find(session: Session, protocol: Protocol) -> models.Protocol | None:
+    return session.exec(
+        select(models.Protocol).where(
+            models.Protocol.experiment == protocol.experiment,
+            models.Protocol.version == protocol.version,
+        )
+    ).first()
