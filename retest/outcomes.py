@@ -160,8 +160,9 @@ def _weigh(estimand: Estimand, scaled: Array, alpha: float) -> _Statements:
         _scale_end(estimand, estimand.region_high),
     )
     margin = estimand.margin / _span(estimand)[1]
-    above_low = _log_e(estimand, scaled, low, alpha, above=True, without=math.inf)
-    below_high = _log_e(estimand, scaled, high, alpha, above=False, without=math.inf)
+    floor, ceiling = _given(estimand, low, high)
+    above_low = _log_e(estimand, scaled, floor, alpha, above=True, without=math.inf)
+    below_high = _log_e(estimand, scaled, ceiling, alpha, above=False, without=math.inf)
     most = np.maximum.accumulate
     return _combine(
         inside=np.minimum(above_low, below_high),
@@ -178,7 +179,7 @@ def _average_sides(
     low, high = ends
     below = _log_e(estimand, scaled, low, alpha, above=False, without=-math.inf)
     above = _log_e(estimand, scaled, high, alpha, above=True, without=-math.inf)
-    sides = int(_is_inner(estimand, low)) + int(_is_inner(estimand, high))
+    sides = int(_is_open(estimand, low, above=False)) + int(_is_open(estimand, high, above=True))
     averaged: Array = np.logaddexp(below, above) - math.log(max(sides, 1))
     return averaged
 
@@ -208,22 +209,34 @@ def _log_e(
     above: bool,
     without: float,
 ) -> Array:
-    """Log e-values that the mean lies above (or below) an end; ``without`` one, that.
-
-    An end at or past the data's own bounds is known without a seed: certain or impossible.
-    """
+    """Log e-values that the mean lies above (or below) an end; ``without`` an end, that."""
     if end is None:
         return np.full(len(scaled), without)
-    if not _is_inner(estimand, end):
-        return np.full(len(scaled), math.inf if above == (end <= 0) else -math.inf)
+    if not _is_open(estimand, end, above=above):
+        return np.full(len(scaled), -math.inf)
     if above:
         return log_e_above(scaled, np.array([end]), estimand.kind, alpha)[:, 0]
     one = 0.0 if estimand.kind == "unbounded" else 1.0
     return log_e_above(one - scaled, np.array([one - end]), estimand.kind, alpha)[:, 0]
 
 
-def _is_inner(estimand: Estimand, end: float | None) -> bool:
-    return end is not None and (estimand.kind == "unbounded" or 0.0 < end < 1.0)
+def _given(
+    estimand: Estimand, low: float | None, high: float | None
+) -> tuple[float | None, float | None]:
+    """The ends of H that need evidence: one at or past the data's bounds holds by itself."""
+    if estimand.kind == "unbounded":
+        return low, high
+    return (
+        None if low is not None and low <= 0.0 else low,
+        None if high is not None and high >= 1.0 else high,
+    )
+
+
+def _is_open(estimand: Estimand, end: float | None, *, above: bool) -> bool:
+    """Whether the mean of such data can lie above (or below) an end at all."""
+    if end is None or estimand.kind == "unbounded":
+        return end is not None
+    return 0.0 <= end < 1.0 if above else 0.0 < end <= 1.0
 
 
 def _read(statements: _Statements, alpha: float) -> NDArray[np.int_]:

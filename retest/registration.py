@@ -78,13 +78,12 @@ def _find_fault(estimand: Estimand) -> str | None:
         return None
     if estimand.bounds is None or not estimand.bounds[0] < estimand.bounds[1]:
         return f"{estimand.kind} data need bounds, the lower one first"
-    if not any(_is_inside(end, estimand.bounds) for end in (low, high)):
-        return "no end of the claim region lies inside the bounds, so nothing could contradict it"
+    least, most = estimand.bounds
+    can_be_below = low is not None and least < low <= most
+    can_be_above = high is not None and least <= high < most
+    if not (can_be_below or can_be_above):
+        return "the claim region holds every value within the bounds, or none"
     return None
-
-
-def _is_inside(end: float | None, bounds: tuple[float, float]) -> bool:
-    return end is not None and bounds[0] < end < bounds[1]
 
 
 def _find(session: Session, protocol: Protocol) -> models.Protocol | None:
