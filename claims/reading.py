@@ -6,11 +6,13 @@ Reads only, and returns plain data for commands and reports.
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from claims.queries import current_verdicts, list_claims
 from db.columns import stored_id
-from db.models import Anchor, Claim, ClaimRevision, Evidence, Note, Paper, Verdict
+from db.models import Anchor, Candidate, Claim, ClaimRevision, Evidence, Note, Paper, Verdict
+
+DIRECTED_FIRST = {"contradicts": 0, "relaxes": 1, "supports": 2, "mentions": 3}
 
 
 def read_claim(session: Session, claim: Claim) -> dict[str, Any]:
@@ -42,23 +44,30 @@ def current_revision(session: Session, claim: Claim) -> ClaimRevision:
 
 
 def read_evidence(session: Session, claim: Claim, limit: int = 20) -> list[dict[str, Any]]:
-    """Stance rows of a claim: confirmed first, directed before unclear, surest first."""
+    """Stance rows of a claim: confirmed first, then directed ones, then by rank in triage."""
+    ranks = dict(
+        session.exec(
+            select(Candidate.paper_id, func.min(Candidate.rank))
+            .where(Candidate.claim_id == claim.id)
+            .group_by(col(Candidate.paper_id))
+        ).all()
+    )
     rows = session.exec(
         select(Evidence, Paper)
         .join(Paper, col(Paper.id) == Evidence.paper_id)
         .where(Evidence.claim_id == claim.id)
     ).all()
-    directed = {"contradicts": 0, "relaxes": 1, "supports": 2, "mentions": 3}
-    ordered = sorted(
-        rows,
-        key=lambda pair: (
-            pair[0].status != "confirmed",
-            directed.get(pair[0].stance, 4),
-            -(pair[0].confidence or 0.0),
-            pair[0].id or 0,
-        ),
-    )
-    return [_evidence_data(evidence, paper) for evidence, paper in ordered[:limit]]
+
+    def order(pair: tuple[Evidence, Paper]) -> tuple[bool, int, float, int]:
+        row = pair[0]
+        return (
+            row.status != "confirmed",
+            DIRECTED_FIRST.get(row.stance, len(DIRECTED_FIRST)),
+            -(row.confidence or 0.0),
+            ranks.get(row.paper_id, len(ranks)),
+        )
+
+    return [_evidence_data(evidence, paper) for evidence, paper in sorted(rows, key=order)[:limit]]
 
 
 def read_history(session: Session, claim: Claim) -> list[dict[str, Any]]:

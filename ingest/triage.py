@@ -6,6 +6,7 @@ newer than a claim; knows nothing of what they say. A paper that shares no word 
 claim is never found.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -22,7 +23,15 @@ from ingest.embeddings import WordLlamaEmbeddings, embed_matrix
 
 TOP = 50
 DEPTH = 300  # hits of the lexical ranking that are embedded
-RANKER_VERSION = 1
+RANKER_VERSION = 2
+# Words of a note that say who found something, not what: an author's rare name would
+# otherwise outweigh every word of the claim.
+CITATION = re.compile(r"\b[A-Z][\w'’-]+(?: et al\.?| and [A-Z][\w'’-]+)?,? \((?:19|20)\d{2}\)")
+REPORTING = re.compile(
+    r"\b(?:research|work|trials|experiments|results?|authors?|reports?|shows?|showed|finds?|found|"
+    r"reveals?|suggest(?:s|ing)?|indicates?)\b",
+    re.IGNORECASE,
+)
 PROGRESS_EVERY = 25
 CACHED_PAPERS = 50_000  # vectors kept during one run: about 50 MB
 
@@ -112,10 +121,10 @@ def triage(
     ranker = Ranker(embedder)
     claims = find_rankable_claims(session, claim_id)
     ranked = new = 0
-    for number, (claim, revision) in enumerate(claims, start=1):
+    for number, (claim, revision, text) in enumerate(claims, start=1):
         papers = ranker.rank_papers(
             session,
-            revision.text,
+            text,
             since=date_claim(session, claim),
             excluded=find_own_papers(session, claim),
         )
@@ -130,10 +139,10 @@ def triage(
 
 def find_rankable_claims(
     session: Session, claim_id: int | None
-) -> list[tuple[Claim, ClaimRevision]]:
-    """Claims in force with their current wording, in import order."""
+) -> list[tuple[Claim, ClaimRevision, str]]:
+    """Claims in force with their current wording and the text that they are ranked by."""
     query = (
-        select(Claim, ClaimRevision)
+        select(Claim, ClaimRevision, Note.title)
         .join(ClaimRevision, col(ClaimRevision.claim_id) == Claim.id)
         .join(Note, col(Note.id) == Claim.note_id, isouter=True)
         .where(
@@ -145,7 +154,16 @@ def find_rankable_claims(
     )
     if claim_id is not None:
         query = query.where(Claim.id == claim_id)
-    return [(claim, revision) for claim, revision in session.exec(query).all()]
+    return [
+        (claim, revision, write_query(title, revision.text))
+        for claim, revision, title in session.exec(query).all()
+    ]
+
+
+def write_query(title: str | None, text: str) -> str:
+    """The words that a claim is ranked by: its note's question and its text, credits left out."""
+    subject = f"{title} {text}" if title else text
+    return REPORTING.sub(" ", CITATION.sub(" ", subject))
 
 
 def date_claim(session: Session, claim: Claim) -> date | None:

@@ -12,7 +12,7 @@ from db.engine import open_session
 from db.errors import UsageError
 from db.models import Candidate, Claim, Paper
 from ingest.embeddings import WordLlamaEmbeddings, embed_matrix, load_embedder
-from ingest.triage import date_claim, scale_to_unit, triage
+from ingest.triage import date_claim, scale_to_unit, triage, write_query
 from tests.papers_and_claims import add_claim, add_line, add_paper, add_revision
 
 CLAIM = "Sampling many answers and voting saturates: more samples bring no further accuracy."
@@ -152,3 +152,11 @@ def test_recall_on_real_pairs(test_data: Path, embedder: Embeddings) -> None:
     at20, at50 = measure_recall(read_gold(test_data / "gold" / "stance.jsonl"), embedder)
     assert at20.recall > 0.55 and at50.recall > 0.72
     assert at50.recall <= at50.ceiling
+
+
+def test_a_claim_is_ranked_by_what_it_says_not_by_who_said_it() -> None:
+    text = "Snell et al. (2024) showed that compute trades off. Research shows it holds."
+    assert write_query("Can compute replace size?", text).split() == [
+        "Can", "compute", "replace", "size?", "that", "compute", "trades", "off.", "it", "holds.",
+    ]  # fmt: skip
+    assert write_query(None, "MobileLLM finds that depth wins") == "MobileLLM   that depth wins"

@@ -19,6 +19,7 @@ from tests.documents import write_line
 from tests.invented_papers import write_snapshot
 
 ROOT = Path(__file__).parent.parent
+BUDGET = "45s"  # a seed of each experiment, and no more
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 CONSOLE = re.compile(r"```console\n(.*?)```", re.DOTALL)
 
@@ -47,7 +48,16 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     snapshot = write_snapshot(folder / "papers.jsonl")
     (folder / "my-line.txt").write_text(write_line())
     home = folder / "home"
-    night = reassay(home, "night", "run", "--profile", "smoke", REASSAY_SNAPSHOT=str(snapshot))
+    night = reassay(
+        home,
+        "night",
+        "run",
+        "--profile",
+        "smoke",
+        "--budget",
+        BUDGET,
+        REASSAY_SNAPSHOT=str(snapshot),
+    )
     assert night.returncode == 0, night.stderr
     return home
 
@@ -97,7 +107,9 @@ def test_a_second_night_adds_seeds_and_repeats_nothing(home: Path) -> None:
     before = {t: count(home, t) for t in (Paper, PaperVersion, Candidate, Evidence)}
     seeds = count(home, SeedRun)
     snapshot = str(home.parent / "papers.jsonl")
-    night = reassay(home, "night", "run", "--profile", "smoke", REASSAY_SNAPSHOT=snapshot)
+    night = reassay(
+        home, "night", "run", "--profile", "smoke", "--budget", BUDGET, REASSAY_SNAPSHOT=snapshot
+    )
     assert night.returncode == 0, night.stderr
     assert {t: count(home, t) for t in before} == before
     assert count(home, SeedRun) > seeds

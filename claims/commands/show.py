@@ -63,7 +63,7 @@ def _print_local(verdict: dict[str, Any]) -> None:
     print(f"local       {verdict['local']}  {verdict['transfer'] or ''}".rstrip())
     for experiment in verdict["local_detail"].get("experiments", []):
         print(f"            {experiment['experiment']}: {experiment['scale']}")
-        for estimand in experiment["estimands"]:
+        for estimand in experiment.get("estimands", []):
             print(f"            {_describe_estimand(estimand, experiment)}")
         print(f"            cannot show: {experiment['cannot_show']}")
 
@@ -90,14 +90,18 @@ def _print_sources(sources: list[dict[str, Any]]) -> None:
 def _print_evidence(rows: list[dict[str, Any]]) -> None:
     for row in rows[:SHOWN_ROWS]:
         sure = "" if row["confidence"] is None else f" {row['confidence']:.2f}"
+        status = "candidate" if row["stance"] == "unclear" else row["status"]
         print(
-            f"{row['status']:<11} {row['stance']}{sure}  arXiv:{row['arxiv_id']} "
+            f"{status:<11} {row['stance']}{sure}  arXiv:{row['arxiv_id']} "
             f"({row['published'] or 'no date'})  {row['title']}"
         )
         if row["quote"]:
             _print_quote(row["arxiv_id"], row["section"], row["start"], row["quote"])
+        elif row["closest"]:
+            span = row["closest"][0]
+            _print_quote(row["arxiv_id"], span["section"], span["start"], span["text"])
     if len(rows) > SHOWN_ROWS:
-        print(f"            {len(rows) - SHOWN_ROWS} more stance rows (--json)")
+        print(f"            {len(rows) - SHOWN_ROWS} more (--json)")
 
 
 def _print_quote(arxiv_id: str, section: str, start: int, quote: str) -> None:
