@@ -57,7 +57,7 @@ def test_newer_papers_are_kept_best_first(any_engine: Engine, embedder: Embeddin
         # no hub, no retired claim, not the anchor itself, nothing from before its month
         assert kept(session) == [("c1", "2503.00002"), ("c1", "2503.00001")]
         assert (summary.claims, summary.candidates, summary.new_candidates) == (1, 2, 2)
-        assert summary.ranker == "bm25+wordllama-1"
+        assert summary.ranker == "bm25+wordllama-2"
         row = session.exec(select(Candidate).order_by(Candidate.rank)).first()
         assert row is not None and row.score == pytest.approx(1.0) and row.rank == 1
 
@@ -127,7 +127,7 @@ def test_any_langchain_embeddings_can_rank(session: Session) -> None:
             return self.embed_documents([text])[0]
 
     fill(session)
-    assert triage(session, embedder=Lengths()).ranker == "bm25+Lengths:lengths-1"
+    assert triage(session, embedder=Lengths()).ranker == "bm25+Lengths:lengths-2"
     assert embed_matrix(Lengths(), []).shape[0] == 0
 
 
