@@ -134,7 +134,11 @@ def run(arguments: list[str]) -> int:
     except typer.Exit as leave:
         return leave.exit_code
     except typer.TyperException as error:
-        print(f"reassay: {_one_line(error)} (see --help)", file=sys.stderr)
+        context = getattr(error, "ctx", None)
+        if not _one_line(error) and context is not None:  # a group called bare
+            context.get_help()  # prints it
+        else:
+            print(f"reassay: {_one_line(error)} (see --help)", file=sys.stderr)
         return 2
     except (typer.Abort, KeyboardInterrupt):
         print("reassay: interrupted; what was finished is kept", file=sys.stderr)
@@ -150,10 +154,19 @@ def run(arguments: list[str]) -> int:
     except Exception as error:
         if "--debug" in arguments:
             raise
-        line = f"unexpected {type(error).__name__}: {_one_line(error)[:300]}"
-        print(f"reassay: {line} (--debug shows the traceback)", file=sys.stderr)
+        print(f"reassay: {_explain(error)} (--debug shows the traceback)", file=sys.stderr)
         return 1
     return result if isinstance(result, int) else 0
+
+
+def _explain(error: Exception) -> str:
+    """An error that no room named: the database's own, or a defect of ours."""
+    reason = _one_line(getattr(error, "orig", None) or error)[:300]
+    if type(error).__module__.startswith("sqlalchemy") and "malformed" in reason:
+        return f"the database is damaged ({reason}): restore a copy, or import again elsewhere"
+    if type(error).__module__.startswith("sqlalchemy") and "locked" in reason:
+        return f"the database is busy ({reason}): another process writes; try again"
+    return f"unexpected {type(error).__name__}: {reason}"
 
 
 def _one_line(error: Exception) -> str:

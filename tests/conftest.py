@@ -34,6 +34,9 @@ def test_data() -> Path:
     """The folder of real data that REASSAY_TEST_DATA names."""
     folder = os.environ.get("REASSAY_TEST_DATA")
     if not folder or not Path(folder).is_dir():
+        beside = Path(__file__).parent.parent.parent / "shared" / "data"
+        if IN_CI and beside.is_dir():
+            pytest.fail(f"real data lie at {beside}, and REASSAY_TEST_DATA does not name them")
         pytest.skip("REASSAY_TEST_DATA is not set: real data was not tested")
     return Path(folder)
 

@@ -116,6 +116,28 @@ def test_a_damaged_database_is_named(home: Path, capsys: pytest.CaptureFixture[s
     assert "is damaged" in capsys.readouterr().err
 
 
+def test_a_database_damaged_inside_is_named(
+    line: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["import", str(line)]) == 0
+    file = home / "reassay.db"
+    data = bytearray(file.read_bytes())
+    data[8192:] = b"\xff" * (len(data) - 8192)  # all but the header and the schema's first page
+    file.write_bytes(bytes(data))
+    for extra in home.glob("reassay.db-*"):
+        extra.unlink()
+    capsys.readouterr()
+    assert run(["claims", "list"]) == 1
+    error = capsys.readouterr().err
+    assert "damaged" in error
+    assert len(error.strip().splitlines()) == 1
+
+
+def test_a_group_called_bare_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["claims"]) == 2
+    assert "Usage: reassay claims" in capsys.readouterr().out
+
+
 def test_an_unwritable_home_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
