@@ -36,7 +36,7 @@ test: check
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/lab_throughput.py
-	$(BIN)/python benchmarks/papers_load.py
+	$(BIN)/python benchmarks/papers_load.py $(REASSAY_SNAPSHOT)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
