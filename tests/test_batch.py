@@ -1,0 +1,385 @@
+"""Batches: real worker processes that finish, fail, hang, are killed, and lose their parent."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlmodel import col, func, select
+
+from db.columns import stored_id
+from db.engine import open_database, open_session
+from db.errors import UsageError
+from db.models import CanaryRun, Night, SeedRun, Stream
+from retest import batch as batches
+from retest.batch import BatchPlan, BatchSummary, run_batch
+from retest.executors.local import LocalExecutor
+from retest.executors.worker import Unit, UnitOutcome
+from tests.fake_experiment import FakeExperiment, fake, make_protocol, make_result
+
+__all__ = ["fake"]
+
+ROOT = Path(__file__).parent.parent
+ENVIRONMENT = {"device": "cpu", "threads": 1, "cpu": "x", "torch": "2.13.0", "python": "3.11.7"}
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'library.db'}"
+
+
+@pytest.fixture
+def light(fake: FakeExperiment) -> Iterator[FakeExperiment]:
+    """The fake experiment with workers that do not load torch."""
+    had_torch = "torch" in sys.modules
+    fake.stand_in_for_torch()
+    yield fake
+    assert had_torch or "torch" not in sys.modules, "the stand-in is for worker processes alone"
+
+
+def run(url: str, *, seeds: int | None = None, budget_s: float = 60.0, **more: Any) -> BatchSummary:
+    report = more.pop("report", lambda line: None)
+    plan = BatchPlan(
+        profile=more.pop("profile", "nightly"), budget_s=budget_s, jobs=more.pop("jobs", 2),
+        device="cpu", seeds=seeds, **more,
+    )  # fmt: skip
+    return run_batch(url, ["e01"], plan, report)
+
+
+def rows(url: str) -> list[tuple[int, str, int, str | None]]:
+    engine = open_database(url)
+    with open_session(engine) as session:
+        found = session.exec(select(SeedRun).order_by(col(SeedRun.seed_index))).all()
+        return [(row.seed_index, row.status, row.attempt, row.error) for row in found]
+
+
+def count(url: str, table: Any) -> int:
+    with open_session(open_database(url)) as session:
+        return session.exec(select(func.count()).select_from(table)).one()
+
+
+def wait_until(holds: Callable[[], bool], timeout_s: float = 30.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{pid}/stat")
+    return not (state.exists() and state.read_text().rpartition(")")[2].split()[0] == "Z")
+
+
+# --- With real worker processes -------------------------------------------------------------------
+
+
+def test_a_batch_runs_canary_and_seeds(url: str, fake: FakeExperiment) -> None:
+    summary = run(url, seeds=3)
+    (row,) = summary.experiments
+    assert (row.seeds_run, row.failed, row.censored, row.canary_ok) == (3, 0, 0, True)
+    assert (row.outcome, row.skipped, summary.not_checked) == ("UNDECIDED", None, ())
+    assert sorted(fake.tried()) == [0, 1, 2]
+    assert os.getpid() not in fake.pids()
+    with open_session(open_database(url)) as session:
+        stream = session.exec(select(Stream)).one()
+        assert stream.environment["threads"] == 1
+        assert stream.environment_class.startswith("cpu, 1 thread")
+        assert session.exec(select(CanaryRun)).one().is_reference
+        for run_ in session.exec(select(SeedRun)).all():
+            assert run_.measures["estimates"] == {"rate": 0.8}
+            assert run_.duration_s is not None and run_.duration_s > 0
+
+
+def test_a_failed_seed_rests_until_the_next_batch(url: str, light: FakeExperiment) -> None:
+    light.script(s1="raise", s2="items")
+    (row,) = run(url, seeds=2, jobs=1).experiments
+    assert (row.seeds_run, row.failed) == (2, 2)
+    found = rows(url)
+    assert [r[:3] for r in found] == [
+        (0, "finished", 1), (1, "failed", 1), (2, "failed", 1), (3, "finished", 1),
+    ]  # fmt: skip
+    assert "RuntimeError: the loss is not finite (run_seed, line" in str(found[1][3])
+    assert "SeedRefused" in str(found[2][3]), "an item-level result never reaches the ledger"
+    light.script()
+    run(url, seeds=2, jobs=1)
+    assert [r[:3] for r in rows(url)][1:3] == [(1, "finished", 2), (2, "finished", 2)]
+
+
+def test_a_seed_out_of_time_is_censored_and_a_killed_worker_is_not(
+    url: str, light: FakeExperiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("retest.lanes.LEAST_TIMEOUT_S", 8.0)
+    monkeypatch.setattr("retest.lanes.TIMEOUT_FACTOR", 1.0)
+    light.script(s0="hang", s1="die once")
+    (row,) = run(url, seeds=2).experiments
+    assert (row.seeds_run, row.failed, row.censored) == (1, 1, 1)
+    assert [r[:3] for r in rows(url)] == [(0, "censored", 1), (1, "finished", 2)]
+    assert light.tried().count(1) == 2, "a killed worker's seed is tried again at once"
+    assert not any(is_running(pid) for pid in light.pids())
+    assert row.outcome == "INVALID", "one of two seeds out of time is more than one in twenty"
+
+
+SCRIPT = """
+import sys
+sys.path[:0] = [{root!r}, {folder!r}]
+from retest.experiments import MODULES
+MODULES.clear()
+MODULES["e01"] = "fake_e01"
+from retest.batch import BatchPlan, run_batch
+if __name__ == "__main__":
+    plan = BatchPlan(profile="nightly", budget_s=60.0, jobs=2, device="cpu", seeds=4)
+    run_batch({url!r}, ["e01"], plan, print)
+"""
+
+
+@pytest.mark.parametrize(("sent", "error"), [("SIGKILL", "lost"), ("SIGINT", "interrupted")])
+def test_a_batch_that_is_ended_loses_only_seeds_in_flight(
+    url: str, light: FakeExperiment, tmp_path: Path, sent: str, error: str
+) -> None:
+    light.script(s1="hang once", s2="hang once")
+    script = tmp_path / "batch.py"
+    script.write_text(SCRIPT.format(root=str(ROOT), folder=str(light.folder), url=url))
+    process = subprocess.Popen(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    wait_until(lambda: {1, 2} <= set(light.tried()), 60)
+    process.send_signal(getattr(signal, sent))
+    errors = process.communicate(timeout=30)[1]
+    assert process.returncode != 0
+    wait_until(lambda: not any(is_running(pid) for pid in light.pids()), 10)
+    statuses = [r[:2] for r in rows(url)]
+    assert statuses[0] == (0, "finished")
+    in_flight = "started" if sent == "SIGKILL" else "failed"
+    assert statuses[1:] == [(1, in_flight), (2, in_flight)]
+    if sent == "SIGINT":
+        assert errors.count("Traceback") == 1 and "KeyboardInterrupt" in errors  # the parent's own
+        assert {r[3] for r in rows(url)[1:]} == {error}
+    (row,) = run(url, seeds=3).experiments
+    assert row.seeds_run == 3
+    assert [r[:3] for r in rows(url)] == [
+        (0, "finished", 1), (1, "finished", 2), (2, "finished", 2), (3, "finished", 1),
+    ]  # fmt: skip
+
+
+def test_what_an_experiment_prints_does_not_reach_stdout(
+    light: FakeExperiment, capfd: pytest.CaptureFixture[str]
+) -> None:
+    executor: LocalExecutor[int] = LocalExecutor(1)
+    from retest.protocol import derive_seed
+
+    executor.start(Unit("fake_e01", "nightly", "cpu", 30.0, derive_seed("e01", 1, 0)), 7)
+    ended: list[tuple[int, UnitOutcome]] = []
+    while not ended:
+        ended = executor.collect()
+    assert ended[0][0] == 7 and ended[0][1].status == "finished"
+    out, err = capfd.readouterr()
+    assert "an experiment that prints" in err
+    assert out == ""
+
+
+# --- With units that run here: what is started, and when ------------------------------------------
+
+
+class InlineExecutor:
+    """Runs each unit at once in this process, by a script; takes a fake clock forward."""
+
+    clock = 0.0
+    seconds = 1.0
+    script: dict[str, Any]  # seed number or "canary" -> outcome
+    started: list[str]
+
+    def __init__(self, jobs: int) -> None:
+        self.jobs = jobs
+        self.ended: list[Any] = []
+        self.now = 0.0
+
+    has_room = property(lambda self: len(self.ended) < self.jobs)
+    is_idle = property(lambda self: not self.ended)
+
+    def start(self, unit: Unit, tag: Any) -> None:
+        type(self).clock += self.seconds
+        name = "canary" if unit.seed is None else str(tag[1].index)
+        self.started.append(name)
+        wanted = self.script.get(name, self.script.get("*", "finished"))
+        canary = {"loss": self.script.get("loss", 1.5)} if unit.seed is None else None
+        outcome = UnitOutcome(
+            "finished", self.seconds, canary=canary, environment=ENVIRONMENT,
+            result=None if unit.seed is None else make_result(0.8),
+        )  # fmt: skip
+        if wanted != "finished":
+            outcome = UnitOutcome(
+                wanted, self.seconds, error=None if wanted == "timed-out" else "x"
+            )
+        self.ended.append((tag, outcome))
+
+    def collect(self) -> list[Any]:
+        ended, self.ended = self.ended, []
+        return ended
+
+    def stop(self) -> list[Any]:
+        return []
+
+
+@pytest.fixture
+def inline(fake: FakeExperiment, monkeypatch: pytest.MonkeyPatch) -> type[InlineExecutor]:
+    class Executor(InlineExecutor):
+        clock = 0.0
+
+    Executor.script, Executor.started = {}, []
+
+    monkeypatch.setattr(batches, "LocalExecutor", Executor)
+    monkeypatch.setattr(batches.time, "monotonic", lambda: Executor.clock)
+    return Executor
+
+
+def test_seeds_stop_when_the_next_would_not_fit(url: str, inline: type[InlineExecutor]) -> None:
+    (row,) = run(url, budget_s=6.5, jobs=1).experiments
+    assert inline.started == ["canary", "0", "1", "2", "3", "4"]  # 6 s gone, the next costs 1 s
+    assert row.seeds_run == 5
+    assert "more than was left of the budget" in str(row.skipped)
+
+
+def test_the_expected_cost_is_the_median_of_the_past(
+    url: str, inline: type[InlineExecutor]
+) -> None:
+    run(url, seeds=3, jobs=1)  # a second each
+    inline.started.clear()
+    inline.seconds = 0.5
+    (row,) = run(url, budget_s=1.4, jobs=1).experiments  # .9 s left after the canary
+    assert inline.started == ["canary"]
+    assert row.seeds_run == 0
+
+
+def test_when_nothing_fits_nothing_runs(url: str, inline: type[InlineExecutor]) -> None:
+    said: list[str] = []
+    summary = run(url, budget_s=0.1, report=said.append)
+    assert inline.started == []
+    assert rows(url) == []
+    assert summary.experiments[0].canary_ok is None
+    assert summary.not_checked == ("e01: a seed takes about 0 s, more than was left of the budget",)
+
+
+def test_a_number_of_seeds_alone_needs_no_budget(url: str, inline: type[InlineExecutor]) -> None:
+    inline.seconds = 1000.0
+    assert run(url, seeds=4, budget_s=float("inf")).experiments[0].seeds_run == 4
+
+
+def test_a_number_of_seeds_stays_within_a_budget(url: str, inline: type[InlineExecutor]) -> None:
+    assert run(url, seeds=50, budget_s=4.5, jobs=1).experiments[0].seeds_run == 3
+
+
+def test_an_experiment_that_only_fails_rests_and_is_named(
+    url: str, inline: type[InlineExecutor]
+) -> None:
+    inline.script = {"*": "failed", "canary": "finished"}
+    summary = run(url, budget_s=1000, jobs=1)
+    assert inline.started == ["canary", "0", "1", "2"]
+    assert summary.not_checked == ("e01: 3 seeds in a row gave nothing, the last: x",)
+    inline.started.clear()
+    inline.script = {"*": "failed", "canary": "finished"}
+    summary = run(url, seeds=1, jobs=1)
+    assert inline.started == ["canary", "0", "1", "2"], "failed seeds come first, and not twice"
+    assert [r[2] for r in rows(url)] == [2, 2, 2]
+
+
+def test_a_missed_canary_runs_no_seed(url: str, inline: type[InlineExecutor]) -> None:
+    run(url, seeds=1)
+    inline.started.clear()
+    inline.script = {"loss": 1.6}
+    said: list[str] = []
+    summary = run(url, seeds=1, report=said.append)
+    (row,) = summary.experiments
+    assert inline.started == ["canary"]
+    assert (row.canary_ok, row.seeds_run, row.outcome) == (False, 0, "INVALID")
+    assert "canary missed: nothing in the fingerprint changed" in summary.not_checked[0]
+    assert said == ["e01: canary MISSED"]
+
+
+def test_a_canary_that_does_not_run_is_said(url: str, inline: type[InlineExecutor]) -> None:
+    inline.script = {"canary": "failed"}
+    summary = run(url, seeds=1)
+    assert summary.not_checked == ("e01: its canary did not run (x)",)
+    assert rows(url) == []
+
+
+def make_night(url: str) -> int:
+    with open_session(open_database(url)) as session:
+        night = Night(profile="nightly", budget_s=60)
+        session.add(night)
+        session.commit()
+        return stored_id(night.id)
+
+
+def test_a_resumed_night_does_not_redo_what_it_has(url: str, inline: type[InlineExecutor]) -> None:
+    night = make_night(url)
+    inline.script = {"1": "timed-out"}
+    assert run(url, seeds=3, night_id=night).experiments[0].censored == 1
+    inline.started.clear()
+    again = run(url, seeds=3, night_id=night)
+    assert inline.started == ["canary"]
+    assert (again.experiments[0].seeds_run, again.not_checked) == (0, ())
+    run(url, seeds=5, night_id=night)
+    assert len(rows(url)) == 5
+    run(url, seeds=2, night_id=make_night(url))
+    assert len(rows(url)) == 7
+
+
+def test_a_result_for_a_seed_that_was_taken_over_is_dropped(
+    url: str, inline: type[InlineExecutor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = batches.finish_seed
+
+    def steal(session: Any, started: Any, *rest: Any) -> None:
+        row = session.get(SeedRun, started.run_id)
+        if started.index == 0:
+            row.worker = "another"
+            session.add(row)
+            session.commit()
+        real(session, started, *rest)
+
+    monkeypatch.setattr(batches, "finish_seed", steal)
+    said: list[str] = []
+    (row,) = run(url, seeds=2, jobs=1, report=said.append).experiments
+    assert (row.seeds_run, row.failed) == (2, 1)
+    assert any("its result was dropped" in line for line in said)
+
+
+def test_an_unknown_profile_is_refused_before_anything_runs(
+    url: str, inline: type[InlineExecutor]
+) -> None:
+    with pytest.raises(UsageError, match="no profile 'weekly'"):
+        run(url, profile="weekly")
+    assert inline.started == []
+
+
+def test_experiments_take_turns(
+    url: str, inline: type[InlineExecutor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from types import SimpleNamespace
+
+    from retest.experiments import MODULES
+
+    monkeypatch.setitem(MODULES, "e02", "fake_e01")
+    others = {n: SimpleNamespace(PROTOCOL=make_protocol(experiment=n)) for n in ("e01", "e02")}
+    monkeypatch.setattr(batches, "load_experiment", others.__getitem__)
+    plan = BatchPlan(profile="nightly", budget_s=60, jobs=1, seeds=3)
+    summary = run_batch(url, ["e01", "e02"], plan, lambda line: None)
+    assert inline.started == ["canary", "canary", "0", "0", "1", "1", "2", "2"]
+    assert [row.seeds_run for row in summary.experiments] == [3, 3]
+    assert count(url, Stream) == 2
+    json.dumps([row.__dict__ for row in summary.experiments])
+
+
+def test_enough_seeds_conclude(url: str, inline: type[InlineExecutor]) -> None:
+    assert run(url, seeds=12).experiments[0].outcome == "CONSISTENT"
+    assert run(url, seeds=12, profile="smoke").experiments[0].outcome == "UNDECIDED"
