@@ -328,6 +328,6 @@ def test_experiments_take_turns(
     json.dumps([row.__dict__ for row in summary.experiments])
 
 
-def test_enough_seeds_conclude(url: str, inline: type[InlineExecutor]) -> None:
-    assert run(url, seeds=12).experiments[0].outcome == "CONSISTENT"
-    assert run(url, seeds=12, profile="smoke").experiments[0].outcome == "UNDECIDED"
+def test_enough_seeds_conclude(database_url: str, inline: type[InlineExecutor]) -> None:
+    assert run(database_url, seeds=12).experiments[0].outcome == "CONSISTENT"
+    assert run(database_url, seeds=12, profile="smoke").experiments[0].outcome == "UNDECIDED"
