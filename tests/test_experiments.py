@@ -75,10 +75,11 @@ def test_one_seed_of_c04_end_to_end() -> None:
     result = load_experiment("c04").run_seed(derive_seed("c04", 1, 0), "smoke", "cpu")
     check_result("c04", result)
     tasks = result.measures
-    small, large = tasks["sudoku"]["sizes"]["direct"]
-    assert large["block_parameters"] == 4 * small["block_parameters"]
+    small, middle, large = tasks["sudoku"]["sizes"]["direct"]
+    assert middle["block_parameters"] == 4 * small["block_parameters"]
+    assert large["block_parameters"] == 16 * small["block_parameters"]
     assert large["excess"] > 0.3, "the model must have learned more than guessing"
-    assert tasks["sudoku"]["slopes"]["direct"] == pytest.approx((large["mean"] - small["mean"]) / 2)
+    assert tasks["sudoku"]["slopes"]["direct"] == pytest.approx((large["mean"] - small["mean"]) / 4)
     assert result.controls["solver_satisfaction"].value == 1.0
 
 

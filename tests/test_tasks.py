@@ -10,6 +10,7 @@ from retest.lab.tasks.chains import judge_chain
 from retest.lab.tasks.constraints import (
     UNREADABLE,
     ConstraintTask,
+    Instances,
     count_words,
     draw_apart,
     rate_answers,
@@ -184,6 +185,18 @@ def test_no_test_problem_was_trained_on(task: ConstraintTask) -> None:
     trained = {row.tobytes() for row in sets.training.problems}
     tested = {row.tobytes() for row in sets.test.problems}
     assert len(tested) == 200 and not trained & tested
+
+
+def test_a_test_stream_that_repeats_training_is_thinned(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = sudoku.draw_instances
+
+    def draw_alike(seed: int, purpose: str, count: int) -> Instances:
+        return draw(seed, "training", count)  # whatever the purpose
+
+    monkeypatch.setattr(sudoku, "draw_instances", draw_alike)
+    sets = draw_apart(sudoku, SEED, training_items=30, test_items=20)
+    assert len(sets.test) == 10, "of 40 drawn, the 30 of the training set are left out"
+    assert not (sets.test.problems[:, None] == sets.training.problems[None]).all(axis=2).any()
 
 
 @pytest.mark.parametrize("task", TASKS)

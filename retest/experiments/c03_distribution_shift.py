@@ -128,7 +128,7 @@ PROTOCOL = Protocol(
                 "model": {**MODEL, "depth": 2, "width": 48},
                 "training": {**TRAINING, "steps": 200, "batch": 128, "learning_rate": 4e-3},
             },
-            seed_cost_s=12.0,
+            seed_cost_s=8.0,
             concludes=False,
         ),
         "nightly": Profile(
@@ -138,7 +138,7 @@ PROTOCOL = Protocol(
                 "model": MODEL,
                 "training": TRAINING,
             },
-            seed_cost_s=45.0,
+            seed_cost_s=40.0,
         ),
         "full": Profile(
             config={

@@ -5,8 +5,10 @@ Does the share of constraints met grow with the size of the model, when nothing 
 
 Source. arXiv:2603.23004 (language models on optimal power flow; a satisfaction rate of 55 to
 60 % that is said not to depend on size). Two tasks stand in for it: economic dispatch on a
-small network with binding line limits, and 4x4 Sudoku. Models are trained to write the answer
-directly, at two sizes, on the same records in the same order for the same number of steps.
+small network with binding line limits, and 4x4 Sudoku. Models of three sizes, each four times
+the one before, are trained to write the answer directly: same records, same order, same number
+of steps and learning rate. Weight decay is strong: without it the largest learns the balance
+of dispatch late or not at all, and a slope would measure that.
 
 The mean over families is the source's kind of rate. It hides what it averages: in dispatch the
 bounds are met by any plausible number and the balance by almost none, so that the mid-point of
@@ -29,10 +31,11 @@ EASY_FAMILY = {"dispatch": "bounds", "sudoku": "clues"}  # met by copying or by 
 HARD_FAMILY = {"dispatch": "balance", "sudoku": "boxes"}
 ARTEFACT_BAND = (0.50, 0.65)  # the source's 55 to 60 %, five points wider above and below
 SHAPE = {"depth": 2, "heads": 4, "positions": "learned", "context": 40}
-SIZES = ({**SHAPE, "width": 64}, {**SHAPE, "width": 128})  # blocks two doublings apart
+SIZES = tuple({**SHAPE, "width": width} for width in (32, 64, 128))  # blocks: 25, 98, 393 thousand
 PRIMARY = "direct"  # the regime that the estimands are read from
-DISPATCH = {"steps": 1000, "batch": 128, "learning_rate": 2e-3}
-SUDOKU = {"steps": 120, "batch": 128, "learning_rate": 2e-3}
+OPTIMISER = {"learning_rate": 2e-3, "weight_decay": 0.3}
+DISPATCH = {**OPTIMISER, "steps": 1600, "batch": 64}
+SUDOKU = {**OPTIMISER, "steps": 120, "batch": 128}
 
 # --- The registered record ---------------------------------------------------------------------
 
@@ -44,12 +47,13 @@ CLAIM_AS_TESTED = (
 CANNOT_SHOW = (
     "Whether language models meet 55 to 60 % of anything: the level of a rate belongs to a task, a "
     "tolerance and a way of averaging, so a small model near .6 is a coincidence; only whether the "
-    "rate is flat in size carries over, and that only over two doublings between 0.1 and 0.4 M "
+    "rate is flat in size carries over, and that only over four doublings between 0.025 and 0.4 M "
     "parameters, for answers written directly after training on such problems. The tasks are a "
     "three-bus network and 4x4 Sudoku, not the source's power-flow cases; nothing is prompted, no "
-    "model is pretrained, none reasons in steps or by reinforcement. Training is short, so that a "
-    "slope also holds what the larger model learns sooner; near a rate of 1 a slope is flat for "
-    "want of room."
+    "model is pretrained, none reasons in steps or by reinforcement. Training is short: when "
+    "a dispatch model learns to balance differs from seed to seed, so single seeds scatter widely, "
+    "and a slope also holds which size learns sooner. Near a rate of 1 a slope is flat for want of "
+    "room."
 )
 
 
@@ -64,7 +68,7 @@ def describe_slope(task: str) -> Estimand:
         ),
         unit="difference of rates per doubling",
         kind="bounded",
-        bounds=(-0.5, 0.5),  # a difference of rates in [-1, 1] over at least two doublings
+        bounds=(-0.25, 0.25),  # least squares over three sizes in [0, 1], two doublings apart
         region_low=-0.01,
         region_high=0.01,
         margin=0.01,
@@ -84,7 +88,7 @@ PROTOCOL = Protocol(
         "do-larger-models-satisfy-more-constraints",
     ),
     transfer="illustration",
-    scale="transformers of 0.1 and 0.4 M parameters, trained from nothing on 0.5 to 2.6 M tokens",
+    scale="transformers of 0.03 to 0.4 M parameters, trained from nothing on 0.5 to 2 M tokens",
     cannot_show=CANNOT_SHOW,
     estimands=(describe_slope("dispatch"), describe_slope("sudoku")),
     controls=(
@@ -126,15 +130,16 @@ PROTOCOL = Protocol(
                 "test_items": 100,
                 "solver_items": 20,
                 "sizes": [
+                    {**SHAPE, "depth": 1, "width": 16},
                     {**SHAPE, "depth": 1, "width": 32},
                     {**SHAPE, "depth": 1, "width": 64},
                 ],
                 "tasks": {
-                    "dispatch": {**DISPATCH, "steps": 60, "training_items": 7680},
+                    "dispatch": {**DISPATCH, "steps": 120, "training_items": 7680},
                     "sudoku": {**SUDOKU, "steps": 60, "training_items": 400},
                 },
             },
-            seed_cost_s=12.0,
+            seed_cost_s=8.0,
             concludes=False,
         ),
         "nightly": Profile(
@@ -144,11 +149,11 @@ PROTOCOL = Protocol(
                 "solver_items": 200,
                 "sizes": SIZES,
                 "tasks": {
-                    "dispatch": {**DISPATCH, "training_items": 128_000},
+                    "dispatch": {**DISPATCH, "training_items": 102_400},
                     "sudoku": {**SUDOKU, "training_items": 200},
                 },
             },
-            seed_cost_s=120.0,
+            seed_cost_s=115.0,
         ),
         "full": Profile(
             config={
@@ -157,7 +162,7 @@ PROTOCOL = Protocol(
                 "solver_items": 1000,
                 "sizes": [*SIZES, {**SHAPE, "width": 256}, {**SHAPE, "width": 512}],
                 "tasks": {
-                    "dispatch": {**DISPATCH, "steps": 4000, "training_items": 512_000},
+                    "dispatch": {**DISPATCH, "steps": 8000, "training_items": 512_000},
                     "sudoku": {**SUDOKU, "steps": 500, "training_items": 1000},
                 },
             },
