@@ -1,6 +1,6 @@
 """All tables, in the field's words; import them from here.
 
-A table's module is loaded when one of its tables is first asked for: building 27 mapped
+A table's module is loaded when one of its tables is first asked for: building all mapped
 classes is a fifth of the start-up of a query command that needs a few of them.
 """
 
@@ -13,7 +13,9 @@ if TYPE_CHECKING:
         Anchor,
         Claim,
         ClaimRevision,
+        Edit,
         Finding,
+        FindingNote,
         ImportWarning,
         Line,
         LineClaim,
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
         Task,
     )
     from db.models.nights import Lease, Night, NightStep, Schedule, Verdict
-    from db.models.papers import HarvestWindow, Paper, PaperVersion
+    from db.models.papers import HarvestWindow, Paper, PaperText, PaperVersion
     from db.models.retests import Binding, CanaryRun, Protocol, SeedRun, Stream
 
 TABLES = {
@@ -32,7 +34,9 @@ TABLES = {
         "Anchor",
         "Claim",
         "ClaimRevision",
+        "Edit",
         "Finding",
+        "FindingNote",
         "ImportWarning",
         "Line",
         "LineClaim",
@@ -42,7 +46,7 @@ TABLES = {
         "Task",
     ),
     "nights": ("Lease", "Night", "NightStep", "Schedule", "Verdict"),
-    "papers": ("HarvestWindow", "Paper", "PaperVersion"),
+    "papers": ("HarvestWindow", "Paper", "PaperText", "PaperVersion"),
     "retests": ("Binding", "CanaryRun", "Protocol", "SeedRun", "Stream"),
 }
 MODULE_OF = {table: module for module, tables in TABLES.items() for table in tables}
@@ -55,8 +59,10 @@ __all__ = [
     "Claim",
     "ClaimRevision",
     "Decision",
+    "Edit",
     "Evidence",
     "Finding",
+    "FindingNote",
     "HarvestWindow",
     "ImportWarning",
     "Lease",
@@ -68,6 +74,7 @@ __all__ = [
     "NightStep",
     "Note",
     "Paper",
+    "PaperText",
     "PaperVersion",
     "Protocol",
     "Schedule",

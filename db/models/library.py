@@ -39,7 +39,9 @@ class Note(SQLModel, table=True):
     slug: str = Field(unique=True)
     title: str
     kind: str = "note"  # note | hub
-    summary: str
+    summary: str  # the fullest text of the note that was imported
+    claim_title: str | None = None  # the declarative claim, where a page states it
+    topic: str | None = None
     note_date: date | None = None
 
 
@@ -64,6 +66,7 @@ class Claim(SQLModel, table=True):
     statement: str  # of the current revision
     text: str  # statement and what the note adds to it, of the current revision
     revision_number: int = 1
+    merged_into_id: int | None = Field(default=None, foreign_key="claim.id")
     retired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     retired_reason: str | None = None
     created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
@@ -79,7 +82,10 @@ class ClaimRevision(SQLModel, table=True):
     number: int
     statement: str
     text: str
+    insight: str | None = None  # the durable part
+    limit: str | None = None  # the perishable part: what its numbers say
     numbers: list[dict[str, Any]] = Field(default_factory=list, sa_type=JsonDocument)
+    scope: dict[str, Any] = Field(default_factory=dict, sa_type=JsonDocument)
     author: str  # who made it: "import" or a person
     reason: str
     created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
@@ -108,6 +114,30 @@ class Finding(SQLModel, table=True):
     date_raw: str | None = None
     numbers: list[dict[str, Any]] = Field(default_factory=list, sa_type=JsonDocument)
     is_compound: bool = False
+
+
+class FindingNote(SQLModel, table=True):
+    """A finding leans on a note, by likeness of words or by a person's word."""
+
+    __tablename__ = "finding_note"
+    finding_id: int = Field(foreign_key="finding.id", primary_key=True, ondelete="CASCADE")
+    note_id: int = Field(foreign_key="note.id", primary_key=True, index=True)
+    likeness: float
+    tied_by: str = "likeness"  # likeness | a person
+
+
+class Edit(SQLModel, table=True):
+    """What a person changed in the library, and what is needed to take it back."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    claim_id: int = Field(foreign_key="claim.id", index=True)
+    kind: str  # edit | reword | split | merge | retire | anchor
+    author: str
+    reason: str
+    before: dict[str, Any] = Field(default_factory=dict, sa_type=JsonDocument)
+    after: dict[str, Any] = Field(default_factory=dict, sa_type=JsonDocument)
+    made_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
+    undone_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class Anchor(SQLModel, table=True):

@@ -45,6 +45,21 @@ class PaperVersion(SQLModel, table=True):
     seen_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
 
 
+class PaperText(SQLModel, table=True):
+    """A full text of one version of a paper, kept so that quotes may go beyond the abstract."""
+
+    __tablename__ = "paper_text"
+    __table_args__ = (UniqueConstraint("paper_id", "version", "text_hash"),)
+    id: int | None = Field(default=None, primary_key=True)
+    paper_id: int = Field(foreign_key="paper.id", index=True)
+    version: int
+    text_hash: str
+    text: str
+    sections: list[dict[str, Any]] = Field(default_factory=list, sa_type=JsonDocument)
+    source: str  # the file's name, or arxiv.org/html
+    loaded_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
+
+
 class HarvestWindow(SQLModel, table=True):
     """One question put to one source, what it answered, and whether in full."""
 

@@ -14,7 +14,11 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-SEARCHED = {"paper": ("title", "abstract"), "claim": ("statement", "text")}
+SEARCHED = {
+    "paper": ("title", "abstract"),
+    "claim": ("statement", "text"),
+    "note": ("title", "summary"),
+}
 
 
 def upgrade() -> None:
@@ -103,6 +107,8 @@ def create_tables() -> None:
         sa.Column("title", sa.String(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("summary", sa.String(), nullable=False),
+        sa.Column("claim_title", sa.String(), nullable=True),
+        sa.Column("topic", sa.String(), nullable=True),
         sa.Column("note_date", sa.Date(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("slug"),
@@ -259,6 +265,24 @@ def create_tables() -> None:
     )
     op.create_index("ix_night_step_night_id", "night_step", ["night_id"], unique=False)
     op.create_table(
+        "paper_text",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("paper_id", sa.Integer(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("text_hash", sa.String(), nullable=False),
+        sa.Column("text", sa.String(), nullable=False),
+        sa.Column("sections", JsonDocument(), nullable=False),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("loaded_at", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["paper_id"],
+            ["paper.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("paper_id", "version", "text_hash"),
+    )
+    op.create_index("ix_paper_text_paper_id", "paper_text", ["paper_id"], unique=False)
+    op.create_table(
         "paper_version",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("paper_id", sa.Integer(), nullable=False),
@@ -342,12 +366,17 @@ def create_tables() -> None:
         sa.Column("statement", sa.String(), nullable=False),
         sa.Column("text", sa.String(), nullable=False),
         sa.Column("revision_number", sa.Integer(), nullable=False),
+        sa.Column("merged_into_id", sa.Integer(), nullable=True),
         sa.Column("retired_at", UtcDateTime(), nullable=True),
         sa.Column("retired_reason", sa.String(), nullable=True),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["finding_id"],
             ["finding.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["merged_into_id"],
+            ["claim.id"],
         ),
         sa.ForeignKeyConstraint(
             ["note_id"],
@@ -359,6 +388,20 @@ def create_tables() -> None:
     )
     op.create_index("ix_claim_finding_id", "claim", ["finding_id"], unique=False)
     op.create_index("ix_claim_note_id", "claim", ["note_id"], unique=False)
+    op.create_table(
+        "finding_note",
+        sa.Column("finding_id", sa.Integer(), nullable=False),
+        sa.Column("note_id", sa.Integer(), nullable=False),
+        sa.Column("likeness", sa.Float(), nullable=False),
+        sa.Column("tied_by", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(["finding_id"], ["finding.id"], ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["note_id"],
+            ["note.id"],
+        ),
+        sa.PrimaryKeyConstraint("finding_id", "note_id"),
+    )
+    op.create_index("ix_finding_note_note_id", "finding_note", ["note_id"], unique=False)
     op.create_table(
         "seed_run",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -408,7 +451,10 @@ def create_tables() -> None:
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("statement", sa.String(), nullable=False),
         sa.Column("text", sa.String(), nullable=False),
+        sa.Column("insight", sa.String(), nullable=True),
+        sa.Column("limit", sa.String(), nullable=True),
         sa.Column("numbers", JsonDocument(), nullable=False),
+        sa.Column("scope", JsonDocument(), nullable=False),
         sa.Column("author", sa.String(), nullable=False),
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
@@ -420,6 +466,24 @@ def create_tables() -> None:
         sa.UniqueConstraint("claim_id", "number"),
     )
     op.create_index("ix_claim_revision_claim_id", "claim_revision", ["claim_id"], unique=False)
+    op.create_table(
+        "edit",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("claim_id", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("author", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("before", JsonDocument(), nullable=False),
+        sa.Column("after", JsonDocument(), nullable=False),
+        sa.Column("made_at", UtcDateTime(), nullable=False),
+        sa.Column("undone_at", UtcDateTime(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["claim_id"],
+            ["claim.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_edit_claim_id", "edit", ["claim_id"], unique=False)
     op.create_table(
         "harvest_window",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -616,12 +680,16 @@ def downgrade() -> None:
     op.drop_table("line_claim")
     op.drop_index("ix_harvest_window_night_id", table_name="harvest_window")
     op.drop_table("harvest_window")
+    op.drop_index("ix_edit_claim_id", table_name="edit")
+    op.drop_table("edit")
     op.drop_index("ix_claim_revision_claim_id", table_name="claim_revision")
     op.drop_table("claim_revision")
     op.drop_table("binding")
     op.drop_index("ix_seed_run_stream_id", table_name="seed_run")
     op.drop_index("ix_seed_run_night_id", table_name="seed_run")
     op.drop_table("seed_run")
+    op.drop_index("ix_finding_note_note_id", table_name="finding_note")
+    op.drop_table("finding_note")
     op.drop_index("ix_claim_note_id", table_name="claim")
     op.drop_index("ix_claim_finding_id", table_name="claim")
     op.drop_table("claim")
@@ -635,6 +703,8 @@ def downgrade() -> None:
     op.drop_table("stream")
     op.drop_index("ix_paper_version_paper_id", table_name="paper_version")
     op.drop_table("paper_version")
+    op.drop_index("ix_paper_text_paper_id", table_name="paper_text")
+    op.drop_table("paper_text")
     op.drop_index("ix_night_step_night_id", table_name="night_step")
     op.drop_table("night_step")
     op.drop_index("ix_mention_arxiv_id", table_name="mention")
