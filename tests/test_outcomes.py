@@ -201,9 +201,11 @@ def test_the_opposite_bound_ends_an_outcome_both_ways() -> None:
     assert part.has_moved and part.low <= part.high
 
 
-def test_shifted_outlasts_a_fall_to_attenuated() -> None:
-    subject = estimand(0.5, None, margin=0.1)
-    state = read(subject, [0.3] * 60 + [0.47] * 300)
+@pytest.mark.parametrize(
+    "values", [[0.3] * 60 + [0.47] * 300, [0.8] * 20 + [0.2] * 200 + [0.6] * 400], ids=["", "moved"]
+)
+def test_shifted_outlasts_a_fall_to_attenuated(values: list[float]) -> None:
+    state = read(estimand(0.5, None, margin=0.1), values)
     assert (state.outcome, state.present) == ("SHIFTED", "ATTENUATED")
 
 

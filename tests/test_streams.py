@@ -284,6 +284,16 @@ def test_a_stale_finish_is_refused(ledger: Session) -> None:
     assert [run.value for run in read_evidence(ledger, stream)] == [0.9]
 
 
+def test_an_earlier_attempt_of_the_same_worker_is_refused(store: Session) -> None:
+    stream = open_nightly(store)
+    first = start_seed(store, stream, PROTOCOL, HERE, None)
+    interrupt_seed(store, first)
+    start_seed(store, stream, PROTOCOL, HERE, None)
+    with pytest.raises(SeedRefused, match=r"attempt 1"):
+        finish_seed(store, first, PROTOCOL, make_result(0.1), 1.0)
+    assert statuses(store) == [(0, "started", 2)]
+
+
 def test_a_finished_seed_is_not_finished_again(store: Session) -> None:
     stream = open_nightly(store)
     started = start_seed(store, stream, PROTOCOL, HERE, None)
