@@ -60,6 +60,11 @@ class Judge(Protocol):
         """Name and version: the same name gives the same answers, as far as it can."""
         ...
 
+    @property
+    def quality(self) -> str:
+        """What was measured of it, in a few words for a report; or that nothing was."""
+        ...
+
     def judge_stance(self, claim: str, paper: PaperText) -> Judgement:
         """The judge's answer on one pair."""
         ...

@@ -60,6 +60,11 @@ class ChatJudge:
         """The model's name and the version of our question."""
         return f"{self._name}/question-{VERSION}"
 
+    @property
+    def quality(self) -> str:
+        """A user's model: nothing is known of it until the user measures it."""
+        return "not measured here; 'reassay ingest evaluate GOLD.jsonl' measures it"
+
     def judge_stance(self, claim: str, paper: PaperText) -> Judgement:
         """The model's stance if its quote is exact; ``error`` when it gave no valid answer."""
         flags = find_instructions(f"{paper.title}\n{paper.abstract}")

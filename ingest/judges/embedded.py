@@ -35,6 +35,21 @@ class EmbeddedJudge:
         """Name, version and the training file's hash."""
         return f"embedded-{self._weights.version}+{self._weights.training_hash[:8]}"
 
+    @property
+    def quality(self) -> str:
+        """Where it speaks, and what its leanings are worth on claims that it had not seen."""
+        measured, bars = self._weights.measured, self._weights.thresholds
+        spoken = [name for name, bar in bars.items() if bar is not None]
+        leaning = measured["leaning"]
+        low, high = leaning["ci95"]
+        return (
+            f"states {' and '.join(spoken) if spoken else 'no stance'}"
+            f"{'' if spoken else ', as its precision on unseen claims was too low'}; its leanings "
+            f"reach a three-way macro-F1 of {leaning['macro_f1']:.2f} [{low:.2f}, {high:.2f}] by "
+            f"leave-claims-out on {measured['pairs']:,} labelled pairs of {measured['claims']} "
+            "claims"
+        )
+
     def has_seen(self, claim: str) -> bool:
         """Whether the claim was in the training data (then a fold model answers)."""
         return self._weights.has_seen(claim)

@@ -99,10 +99,11 @@ def judge_papers(context: NightContext) -> StepResult:
     from ingest.judges import load_judge
     from ingest.judging import judge_candidates
 
+    judge = load_judge(context.settings.judge)
     with open_session(context.engine) as session:
         summary = judge_candidates(
             session,
-            load_judge(context.settings.judge),
+            judge,
             night_id=context.night_id,
             report_progress=context.report_progress,
         )
@@ -114,6 +115,7 @@ def judge_papers(context: NightContext) -> StepResult:
             "unclear": summary.unclear,
             "refused_quotes": summary.refused_quotes,
             "judge": summary.judge,
+            "quality": judge.quality,
         },
         not_checked=(f"{failed} candidates could not be judged",) if failed else (),
     )
