@@ -4,12 +4,14 @@ An incomplete night never reads like a quiet one, and a library that no night ha
 never reads like a checked one. A pure function.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
 from reports.numbers import count
 
 State = Literal["no-night", "incomplete", "empty", "first", "changed", "quiet"]
+DAY = re.compile(r"\b20\d{2}-\d{2}-\d{2}\b")  # days that were missed are the first thing to say
 LONGEST_GAP = 160  # characters of the first reason; the page lists all of them in full
 
 
@@ -65,9 +67,7 @@ def _write_without_night(facts: LeadFacts) -> Lead:
 
 
 def _write_incomplete(facts: LeadFacts) -> Lead:
-    first = facts.gaps[0].strip().rstrip(".")
-    if len(first) > LONGEST_GAP:
-        first = first[:LONGEST_GAP].rstrip() + "…"
+    first = _shorten(next((gap for gap in facts.gaps if DAY.search(gap)), facts.gaps[0]))
     others = len(facts.gaps) - 1
     more = f" (and {count(others, 'more gap')})" if others else ""
     verb = "was" if facts.unchecked == 1 else "were"
@@ -84,6 +84,12 @@ def _write_incomplete(facts: LeadFacts) -> Lead:
     if facts.changed:
         extra.append(f"{_say_changed(facts)}, in what was checked.")
     return Lead("incomplete", f"The night was incomplete: {first}{more}; {checked}.", tuple(extra))
+
+
+def _shorten(gap: str) -> str:
+    """What was not done, without its reason: the page lists every gap in full."""
+    told = gap.split(": ", 1)[0].strip().rstrip(".") if DAY.search(gap) else gap.strip().rstrip(".")
+    return told if len(told) <= LONGEST_GAP else told[:LONGEST_GAP].rstrip() + "…"
 
 
 def _say_changed(facts: LeadFacts) -> str:
