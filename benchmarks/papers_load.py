@@ -2,7 +2,8 @@
 
     python benchmarks/papers_load.py [FILE]
 
-Without a file it measures on 20,000 invented papers, whose abstracts are short. The baseline parses the file with json and inserts id, title and abstract into one sqlite3
+Without a file it measures on 20,000 invented papers, whose abstracts are short. The
+baseline parses the file with json and inserts id, title and abstract into one sqlite3
 table without any index, version or full text; the ratio is comparable across machines.
 """
 

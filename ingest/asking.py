@@ -24,7 +24,7 @@ from ingest.claim_queries import (
     build_claim_query,
     find_claim_since,
 )
-from ingest.harvest_summary import HarvestSummary, join_spans, name_count, name_some
+from ingest.harvest_summary import HarvestSummary, join_spans, name_some
 from ingest.papers import StoreCount, store_in_batches
 from ingest.sources.records import PaperRecord, PaperSource, Question
 from ingest.windows import (
@@ -100,7 +100,7 @@ class Asking:
         left = [i for batch in batches[MOST_ANCHOR_QUESTIONS:] for i in batch]
         if left:
             self._summary.not_asked.append(
-                f"{name_count(left, 'anchor')} wait for the next harvest: one asks for "
+                f"{name_some(left, 'anchor')} wait for the next harvest: one asks for "
                 f"{MOST_ANCHOR_QUESTIONS * IDS_A_QUESTION} at most"
             )
 
@@ -166,8 +166,9 @@ class Asking:
         """The summary, with a sentence for each kind of failure."""
         summary = self._summary
         for (noun, reason), names in self._failed_names.items():
-            whom = name_some(names, noun) if noun == "claim" else name_count(names, noun)
-            summary.unanswered.append(f"arXiv did not answer for {whom}: {reason}")
+            summary.unanswered.append(
+                f"arXiv did not answer for {name_some(names, noun)}: {reason}"
+            )
         for reason, spans in self._failed_spans.items():
             days = ", ".join(map(str, join_spans(spans)))
             summary.unanswered.append(

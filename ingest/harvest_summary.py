@@ -44,15 +44,10 @@ class HarvestSummary:
         self.withdrawn += count.withdrawn
 
 
-def name_count(names: Sequence[str], noun: str) -> str:
-    """``3 anchors``: ids that nobody has checked yet are counted, not repeated."""
-    return f"{len(names)} {noun}{'s' if len(names) != 1 else ''}"
-
-
 def name_some(names: Sequence[str], noun: str) -> str:
     """``3 claims (c1, c2, c3)``; beyond five names only their number is told in full."""
     shown = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
-    return f"{name_count(names, noun)} ({shown})"
+    return f"{len(names)} {noun}{'s' if len(names) != 1 else ''} ({shown})"
 
 
 def join_spans(spans: Sequence[DaySpan]) -> list[DaySpan]:

@@ -5,6 +5,7 @@ only when it stands, character for character, in a stored text of that paper. Kn
 nothing of why a quote was chosen.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from db.columns import stored_id
 from db.models import Paper, PaperVersion
 
 HIDDEN_ID = "[id not yet checked]"
+HIDDEN_LIST = re.compile(rf"\({re.escape(HIDDEN_ID)}(?:, (?:{re.escape(HIDDEN_ID)}|\.\.\.))+\)")
 SOURCE_NAMES = {
     "api": "arXiv",
     "oai": "arXiv (OAI-PMH)",
@@ -124,8 +126,9 @@ class IdGate:
         self._is_known: dict[str, bool] = {}
 
     def hide_unknown(self, sentence: str) -> str:
-        """For our own sentences: an unknown id is replaced by a notice."""
-        return self._rewrite(sentence, lambda raw: HIDDEN_ID)
+        """For our own sentences: an unknown id is replaced by a notice, several by one."""
+        hidden = self._rewrite(sentence, lambda raw: HIDDEN_ID)
+        return HIDDEN_LIST.sub("(ids not yet checked)", hidden)
 
     def mark_unknown(self, words: str) -> str:
         """For a curator's own words: an unknown id stays, marked as not checked."""

@@ -45,10 +45,10 @@ class StartedSeed:
 
 
 def hash_code(experiment: str) -> str:
-    """SHA-256 over the sources that produce a result: the experiment and the lab."""
-    lab = Path(__file__).parent / "lab"
+    """SHA-256 over the sources that produce a result: the experiment, its readings, the lab."""
+    room = Path(__file__).parent
     spec = importlib.util.find_spec(MODULES[experiment])
-    files = sorted(lab.rglob("*.py"))
+    files = [*sorted((room / "lab").rglob("*.py")), room / "experiments" / "readings.py"]
     if spec is not None and spec.origin is not None:
         files = [Path(spec.origin), *files]
     digest = hashlib.sha256()

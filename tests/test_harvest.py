@@ -219,7 +219,7 @@ def test_without_a_network_one_question_is_tried_and_all_are_named(
         pass  # its port is closed now
     summary = gather(library, server, tmp_path)
     assert [sentence.split(":")[0] for sentence in summary.unanswered] == [
-        "arXiv did not answer for 2 anchors",
+        "arXiv did not answer for 2 anchors (2602.00042, 2602.00043)",
         "arXiv did not answer for 1 claim (c1)",
         "arXiv did not answer for cs.CL, cs.LG, cs.AI on 2026-11-21 to 2026-11-24",
     ]

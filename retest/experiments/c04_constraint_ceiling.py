@@ -77,7 +77,7 @@ def describe_slope(task: str) -> Estimand:
 
 PROTOCOL = Protocol(
     experiment="c04",
-    version=1,
+    version=2,  # seeds 0 and 1 of version 1 were looked at while its training was settled
     title="Constraints met, by size of the model",
     question="Does a larger model meet more of the constraints that its answer is under?",
     claim_as_tested=CLAIM_AS_TESTED,
