@@ -37,6 +37,18 @@ class ClaimNotFound(ReassayError):
     """No claim, or more than one, answers to a handle or slug part."""
 
 
+class EditRefused(ReassayError):
+    """A person's change that the state of the library does not allow; nothing was changed."""
+
+
+class ExportRefused(ReassayError):
+    """A library that cannot be written in a form, or a file that cannot be restored."""
+
+
+class ExtraMissing(UsageError):
+    """An optional package is not installed."""
+
+
 class LineNotFound(ReassayError):
     """No line, or more than one, answers to a slug part."""
 
