@@ -9,6 +9,7 @@ from typing import Any
 from sqlmodel import Session, col, func, select
 
 from claims.queries import current_verdicts, list_claims
+from claims.succession import read_edits, read_succession
 from db.columns import stored_id
 from db.models import Anchor, Candidate, Claim, ClaimRevision, Evidence, Note, Paper, Verdict
 
@@ -31,6 +32,7 @@ def read_claim(session: Session, claim: Claim) -> dict[str, Any]:
         "sources": _read_sources(session, claim),
         "evidence": read_evidence(session, claim),
         "verdict": _verdict_data(verdict) if verdict else None,
+        **read_succession(session, claim),
     }
 
 
@@ -71,7 +73,7 @@ def read_evidence(session: Session, claim: Claim, limit: int = 20) -> list[dict[
 
 
 def read_history(session: Session, claim: Claim) -> list[dict[str, Any]]:
-    """Revisions and verdicts of a claim in order of time."""
+    """Revisions, edits and verdicts of a claim in order of time, with the revision of each."""
     events: list[tuple[datetime, dict[str, Any]]] = []
     numbers: dict[int, int] = {}
     for revision in session.exec(
@@ -92,6 +94,7 @@ def read_history(session: Session, claim: Claim) -> list[dict[str, Any]]:
         events.append(
             (verdict.decided_at, {**data, "revision": numbers[verdict.claim_revision_id]})
         )
+    events += [(edit["at"], edit) for edit in read_edits(session, claim)]
     return [data for _, data in sorted(events, key=lambda event: event[0])]
 
 

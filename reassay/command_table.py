@@ -26,7 +26,15 @@ COMMANDS: dict[str, Entry | dict[str, Entry]] = {
         ),
         "show": Entry("claims.commands.show:show", "One claim with its sources."),
         "search": Entry("claims.commands.search:search", "Claims that match a text."),
-        "history": Entry("claims.commands.history:history", "Revisions and verdicts of a claim."),
+        "history": Entry(
+            "claims.commands.history:history", "Revisions, edits and verdicts of a claim."
+        ),
+        "reword": Entry("claims.commands.reword:reword", "Give a claim a new wording."),
+        "edit": Entry("claims.commands.edit:edit", "Change a claim's insight, limit or scope."),
+        "split": Entry("claims.commands.split:split", "Make several claims of one."),
+        "merge": Entry("claims.commands.merge:merge", "Make one claim of two."),
+        "retire": Entry("claims.commands.retire:retire", "Take a claim out of force."),
+        "undo": Entry("claims.commands.undo:undo", "Take the last edit back."),
         "impact": Entry(None, "The lines and findings that lean on a claim."),
         "audit": Entry(None, "Claim and source sentence side by side."),
     },

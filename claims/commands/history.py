@@ -1,6 +1,6 @@
 """``reassay claims history``."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -9,13 +9,15 @@ from claims.commands.setup import open_library
 from claims.queries import find_claim
 from claims.reading import read_history
 
+INDENT = " " * 18
+
 
 def history(
     ctx: typer.Context,
     claim: Annotated[str, typer.Argument(metavar="CLAIM", help="Handle or part of the slug.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Every revision and verdict of a claim, oldest first, and the revision each judged.
+    """Every revision, edit and verdict of a claim, oldest first, and the revision each judged.
 
     Example: reassay claims history c4
     """
@@ -26,14 +28,37 @@ def history(
         return
     for event in events:
         day = f"{event['at']:%F %R}"
-        if event["event"] == "revision":
-            print(f"{day}  revision {event['revision']} by {event['by']}: {event['reason']}")
-            print(f"{'':16}  {event['statement']}")
-        else:
-            look = " · LOOK" if event["look"] else ""
-            print(
-                f"{day}  verdict {event['headline'] or '(hub)'}{look} on revision "
-                f"{event['revision']} (night {event['night']})"
-            )
-            for mover in event["moved_by"]:
-                print(f"{'':16}  {mover}")
+        print(f"{day}  {DESCRIBE[event['event']](event)}")
+
+
+def _describe_revision(event: dict[str, Any]) -> str:
+    head = f"revision {event['revision']} by {event['by']}: {event['reason']}"
+    return f"{head}\n{INDENT}{event['statement']}"
+
+
+def _describe_edit(event: dict[str, Any]) -> str:
+    into = f" into {', '.join(event['into'])}" if event["into"] else ""
+    revision = f" (revision {event['revision']})" if event["revision"] else ""
+    text = (
+        f"{event['kind']} of {event['claim']}{into} by {event['by']}: {event['reason']}{revision}"
+    )
+    if event["undone_at"] is None:
+        return text
+    taken_back = f"taken back {event['undone_at']:%F %R} by {event['undone_by'] or 'unknown'}"
+    return f"{text}\n{INDENT}{taken_back}: {event['undone_why'] or 'no reason given'}"
+
+
+def _describe_verdict(event: dict[str, Any]) -> str:
+    look = " · LOOK" if event["look"] else ""
+    head = (
+        f"verdict {event['headline'] or '(hub)'}{look} on revision "
+        f"{event['revision']} (night {event['night']})"
+    )
+    return "\n".join([head, *(f"{INDENT}{mover}" for mover in event["moved_by"])])
+
+
+DESCRIBE = {
+    "revision": _describe_revision,
+    "edit": _describe_edit,
+    "verdict": _describe_verdict,
+}

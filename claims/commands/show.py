@@ -33,6 +33,7 @@ def _print_claim(state: dict[str, Any]) -> None:
     print(f"{state['id']}  {state['slug']}")
     print(f"claim       {state['text']}")
     print(f"in          {', '.join(state['lines']) or '–'}")
+    _print_succession(state)
     verdict = state["verdict"]
     if verdict is None:
         print("verdict     none yet: 'reassay night run' reaches one")
@@ -40,6 +41,16 @@ def _print_claim(state: dict[str, Any]) -> None:
         _print_verdict(verdict, state["revision"])
     _print_sources(state["sources"])
     _print_evidence(state["evidence"])
+
+
+def _print_succession(state: dict[str, Any]) -> None:
+    """A retired claim still answers, and says where it went."""
+    if state["retired_at"] is None:
+        return
+    print(f"retired     {state['retired_at']:%F}: {state['retired_reason'] or 'no reason given'}")
+    places = [state["merged_into"]] if state["merged_into"] else state["split_into"]
+    for handle in places:
+        print(f"went to     {handle}   ('reassay claims show {handle}')")
 
 
 def _print_verdict(verdict: dict[str, Any], revision: int) -> None:
