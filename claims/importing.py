@@ -14,8 +14,10 @@ from claims.arxiv_ids import find_marked_ids
 from claims.document_checks import is_hub, tie_anchors
 from claims.documents import DocumentWarning, LineDocument, NoteEntry, read_document_text
 from claims.grammar import parse_document
+from claims.handles import next_handle
 from claims.quantities import find_quantities
 from claims.sentences import first_sentence
+from claims.succession import find_heirs, is_reworded
 from db.columns import stored_id, utc_now
 from db.models import (
     Anchor,
@@ -141,6 +143,7 @@ def _store_line(session: Session, document: LineDocument, line: Line | None, sou
 def _store_notes(session: Session, document: LineDocument, line: Line) -> dict[str, Note]:
     """The line's notes by slug, each with its claim."""
     notes: dict[str, Note] = {}
+    heirs: list[Claim] = []
     for position, entry in enumerate(document.notes):
         if entry.slug in notes:
             continue
@@ -163,18 +166,21 @@ def _store_notes(session: Session, document: LineDocument, line: Line) -> dict[s
                 cited=entry.cited,
             )
         )
-        session.add(LineClaim(line_id=stored_id(line.id), claim_id=stored_id(claim.id)))
+        heirs += find_heirs(session, claim)
         notes[entry.slug] = note
+    for claim_id in dict.fromkeys(stored_id(heir.id) for heir in heirs):
+        session.add(LineClaim(line_id=stored_id(line.id), claim_id=claim_id))
     return notes
 
 
 def _store_claim(session: Session, note: Note, entry: NoteEntry, line: Line) -> Claim:
-    claim = session.exec(select(Claim).where(Claim.note_id == note.id)).first()
+    first = select(Claim).where(Claim.note_id == note.id).order_by(col(Claim.id))
+    claim = session.exec(first).first()
     statement = first_sentence(entry.summary) or entry.title
     text = entry.summary or entry.title
     if claim is None:
         claim = Claim(
-            handle=f"c{_count_claims(session) + 1}",
+            handle=next_handle(session),
             slug=note.slug,
             note_id=note.id,
             statement=statement,
@@ -183,7 +189,7 @@ def _store_claim(session: Session, note: Note, entry: NoteEntry, line: Line) -> 
         session.add(claim)
         session.flush()
         _add_revision(session, claim, f"imported with line {line.slug}")
-    elif claim.text != text and _is_only_line_of(session, note, line):
+    elif claim.text != text and _may_revise(session, claim, note, line):
         claim.statement, claim.text = statement, text
         claim.revision_number += 1
         note.summary, note.title = entry.summary, entry.title
@@ -192,8 +198,10 @@ def _store_claim(session: Session, note: Note, entry: NoteEntry, line: Line) -> 
     return claim
 
 
-def _count_claims(session: Session) -> int:
-    return session.exec(select(func.count()).select_from(Claim)).one()
+def _may_revise(session: Session, claim: Claim, note: Note, line: Line) -> bool:
+    """An import revises what an import worded, in force, and no other line words."""
+    is_ours = claim.retired_at is None and not is_reworded(session, claim)
+    return is_ours and _is_only_line_of(session, note, line)
 
 
 def _is_only_line_of(session: Session, note: Note, line: Line) -> bool:

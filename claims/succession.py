@@ -8,7 +8,7 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from db.columns import stored_id
-from db.models import Claim, Edit
+from db.models import Claim, ClaimRevision, Edit
 
 MOVES = ("merge", "split")  # kinds of edits that touch more claims than their own
 
@@ -29,11 +29,39 @@ def read_succession(session: Session, claim: Claim) -> dict[str, Any]:
     }
 
 
+def find_heirs(session: Session, claim: Claim) -> list[Claim]:
+    """The claims that a line refers to where it once referred to this one.
+
+    A merged claim gives the claim that it went into, a split one its parts; any other,
+    retired or not, stands for itself.
+    """
+    if claim.retired_at is None:
+        return [claim]
+    if claim.merged_into_id is not None:
+        return find_heirs(session, session.get_one(Claim, claim.merged_into_id))
+    handles = read_succession(session, claim)["split_into"]
+    if not handles:
+        return [claim]
+    parts = session.exec(select(Claim).where(col(Claim.handle).in_(handles))).all()
+    found = [heir for part in parts for heir in find_heirs(session, part)]
+    return list({stored_id(heir.id): heir for heir in found}.values())
+
+
+def is_reworded(session: Session, claim: Claim) -> bool:
+    """Whether a claim reads otherwise than an import last worded it: a person's word stays."""
+    imported = session.exec(
+        select(ClaimRevision.text)
+        .where(ClaimRevision.claim_id == claim.id, ClaimRevision.author == "import")
+        .order_by(col(ClaimRevision.number).desc())
+    ).first()
+    return claim.text != imported
+
+
 def read_edits(session: Session, claim: Claim) -> list[dict[str, Any]]:
     """The edits that touched a claim, in order of time, as events of its history."""
     edits = session.exec(
         select(Edit)
-        .where((Edit.claim_id == claim.id) | col(Edit.kind).in_(MOVES))
+        .where((col(Edit.claim_id) == claim.id) | col(Edit.kind).in_(MOVES))
         .order_by(col(Edit.id))
     ).all()
     handles = dict(session.exec(select(Claim.id, Claim.handle)).all()) if edits else {}
