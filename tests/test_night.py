@@ -19,9 +19,9 @@ from db.errors import NightRunning
 from db.models import Lease, Line, Night, NightStep
 from reassay.night import run as night_module
 from reassay.night import steps as steps_module
+from reassay.night.context import NightContext, StepResult
 from reassay.night.lease import EXPIRES_AFTER, hold_lease, take_lease
 from reassay.night.run import NightResult, run_night
-from reassay.night.steps import NightContext, StepResult
 from reassay.settings import Settings, read_settings
 
 NAMES = ["harvest", "triage", "judge", "re-test", "conclude", "report"]
@@ -135,7 +135,7 @@ import sys, time
 from pathlib import Path
 from reassay.night import run as night
 from reassay.settings import read_settings
-from reassay.night.steps import StepResult
+from reassay.night.context import StepResult
 
 def wait(context):
     print("waiting", flush=True)

@@ -16,7 +16,7 @@ from claims.reading import current_revision
 from claims.verdicts import Basis, decide_headline, decide_look
 from db.columns import stored_id
 from db.models import Anchor, Binding, Claim, Evidence, Night, Paper, Verdict
-from reassay.night.steps import StepResult
+from reassay.night.context import StepResult
 from retest.conclusions import LocalConclusion, conclude_local
 
 WORDS = ("headline", "look", "grounding", "literature", "local", "transfer", "claim_revision_id")

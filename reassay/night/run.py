@@ -14,8 +14,9 @@ from sqlmodel import Session, col, select
 from db.columns import stored_id, utc_now
 from db.engine import open_database, open_session
 from db.models import Line, Night, NightStep
+from reassay.night.context import NightContext, Report, StepResult
 from reassay.night.lease import hold_lease
-from reassay.night.steps import STEPS, NightContext, Report, StepResult
+from reassay.night.steps import STEPS
 from reassay.settings import Settings
 
 DONE = {"finished", "incomplete", "failed"}
