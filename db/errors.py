@@ -57,6 +57,14 @@ class PaperNotFound(ReassayError):
     """The store has no paper of this arXiv id."""
 
 
+class AnchorRefused(ReassayError):
+    """An arXiv id that cannot be tied to a claim's note."""
+
+
+class FullTextRefused(ReassayError):
+    """A file is no full text of a stored paper; nothing of it was kept."""
+
+
 class SourceUnavailable(ReassayError):
     """A paper source did not answer, or not completely; the window stays open."""
 

@@ -94,7 +94,11 @@ class Asking:
         """Fetch the anchors that the store lacks, by id."""
         with open_session(self._engine) as session:
             ids = find_wanted_ids(session)
-        batches = [ids[n : n + IDS_A_QUESTION] for n in range(0, len(ids), IDS_A_QUESTION)]
+        self.ask_ids(ids)
+
+    def ask_ids(self, ids: Sequence[str]) -> None:
+        """Fetch papers by id, whether or not the store has them; versions may have moved on."""
+        batches = [list(ids[n : n + IDS_A_QUESTION]) for n in range(0, len(ids), IDS_A_QUESTION)]
         for batch in batches[:MOST_ANCHOR_QUESTIONS]:
             self._ask_ids(batch)
         left = [i for batch in batches[MOST_ANCHOR_QUESTIONS:] for i in batch]

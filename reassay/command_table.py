@@ -35,8 +35,14 @@ COMMANDS: dict[str, Entry | dict[str, Entry]] = {
         "merge": Entry("claims.commands.merge:merge", "Make one claim of two."),
         "retire": Entry("claims.commands.retire:retire", "Take a claim out of force."),
         "undo": Entry("claims.commands.undo:undo", "Take the last edit back."),
-        "impact": Entry(None, "The lines and findings that lean on a claim."),
-        "audit": Entry(None, "Claim and source sentence side by side."),
+        "audit": Entry("ingest.commands.audit:audit", "Claim and source sentence side by side."),
+        "anchor": Entry("claims.commands.anchor:anchor", "Tie a paper to a claim's note."),
+        "impact": Entry(
+            "claims.commands.impact:impact", "The lines and findings that lean on a claim."
+        ),
+        "stale": Entry(
+            "claims.commands.stale:stale", "Claims not searched for, or about old models."
+        ),
     },
     "papers": {
         "load": Entry("ingest.commands.load_papers:load_papers", "Load arXiv metadata files."),
