@@ -19,6 +19,7 @@ OWN_WORK = re.compile(
     r"evaluations?|analys[ei]s) (?:show|reveal|demonstrate|suggest|indicate|confirm)",
     re.IGNORECASE,
 )
+OTHERS_WORK = re.compile(r"\b(?:related work|prior work|background)\b", re.IGNORECASE)
 OWN_BONUS = 0.1  # of likeness
 
 
@@ -40,7 +41,9 @@ class Passage:
 
     @property
     def own_bonus(self) -> float:
-        """What a sentence about the paper's own work is ahead of one that is not."""
+        """What a sentence about the paper's own work is ahead of others, and of related work."""
+        if OTHERS_WORK.search(self.section):
+            return -OWN_BONUS
         return OWN_BONUS if self.is_own_work else 0.0
 
 
