@@ -70,15 +70,30 @@ def find_marked_ids(text: str) -> Iterator[IdSpan]:
         yield IdSpan(raw, match.start(), match.end(), parse_arxiv_id(raw))
 
 
+def find_anchor_ids(text: str) -> list[IdSpan]:
+    """The identifiers of an anchor's line, where a bare id counts too; each once.
+
+    The first may be one that cannot exist. A later bare number counts only as a possible
+    identifier, since labels hold numbers too.
+    """
+    spans = list(find_marked_ids(text))
+    for match in BARE.finditer(text):
+        if not any(span.start <= match.start() < span.end for span in spans):
+            raw = match["bare"]
+            spans.append(IdSpan(raw, match.start(), match.end(), parse_arxiv_id(raw)))
+    spans.sort(key=lambda span: span.start)
+    kept: list[IdSpan] = []
+    for span in spans:
+        is_marked = span.end - span.start > len(span.raw)
+        is_known = any(span.arxiv_id and span.arxiv_id == other.arxiv_id for other in kept)
+        if not is_known and (not kept or is_marked or span.arxiv_id is not None):
+            kept.append(span)
+    return kept
+
+
 def find_anchor_id(text: str) -> IdSpan | None:
-    """The first identifier of an anchor's line, where a bare id counts too."""
-    marked = next(find_marked_ids(text), None)
-    bare = BARE.search(text)
-    if marked is not None and (bare is None or marked.start <= bare.start()):
-        return marked
-    if bare is None:
-        return None
-    return IdSpan(bare["bare"], bare.start(), bare.end(), parse_arxiv_id(bare["bare"]))
+    """The first identifier of an anchor's line; None when nothing looks like one."""
+    return next(iter(find_anchor_ids(text)), None)
 
 
 def _check_new(match: re.Match[str]) -> ArxivId | None:

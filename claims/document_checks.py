@@ -5,10 +5,12 @@ Every check is offline and looks at one document alone. A warning never stops an
 
 import re
 from collections.abc import Iterator
+from datetime import date
 
 from claims.dates import years_of
 from claims.documents import DocumentWarning, FindingEntry, LineDocument, NoteEntry
-from claims.likeness import is_covered, measure_overlap
+from claims.likeness import measure_overlap, stem_subject, stem_words
+from claims.slugs import make_slug
 
 PARTS = {"sources": "sources", "findings": "findings", "anchors": "anchors", "tasks": "tasks"}
 AUTHOR_YEAR = re.compile(r"\bet al\.?,?\s*\(?(?P<year>(?:19|20)\d{2})\)?")
@@ -23,18 +25,29 @@ ENOUGH_OVERLAP = 0.25
 SHOWN = 60
 
 
-def check_document(document: LineDocument, present: set[str]) -> list[DocumentWarning]:
-    """All warnings, in the order of the document's parts."""
+def check_document(document: LineDocument, present: set[str], today: date) -> list[DocumentWarning]:
+    """All warnings, in the order of the document's parts; ``today`` tells what lies ahead."""
     return [
         *_check_parts(document, present),
         *_check_notes(document),
-        *_check_findings(document),
-        *_check_anchors(document),
+        *_check_findings(document, today),
+        *_check_anchors(document, today),
         *_check_anchoring(document),
         *_check_years(document),
         *_check_instructions(document),
         *_check_unread(document),
     ]
+
+
+def find_instruction(text: str) -> str | None:
+    """The first words of a text that address a reading model as an instruction would."""
+    found = INSTRUCTION.search(text)
+    return found[0][:SHOWN] if found else None
+
+
+def is_ahead(stated: str, today: date) -> bool:
+    """Whether a year or month (``2026``, ``2026-03``) begins after today's."""
+    return stated > today.isoformat()[: len(stated)]
 
 
 def is_hub(title: str) -> bool:
@@ -53,8 +66,10 @@ def tie_anchors(document: LineDocument) -> dict[str, str]:
     A proposal by words alone; two notes that fit equally leave the anchor untied.
     """
     ties: dict[str, str] = {}
+    subjects = {n.slug: stem_subject((n.title, n.summary)) for n in document.notes}
     for anchor in document.anchors:
-        fits = [n.slug for n in document.notes if is_covered(anchor.label, (n.title, n.summary))]
+        wanted = stem_words(anchor.label)
+        fits = [slug for slug, subject in subjects.items() if wanted and wanted <= subject]
         if anchor.arxiv_id and len(fits) == 1:
             ties[anchor.arxiv_id] = fits[0]
     return ties
@@ -73,16 +88,30 @@ def _check_parts(document: LineDocument, present: set[str]) -> Iterator[Document
 
 def _check_notes(document: LineDocument) -> Iterator[DocumentWarning]:
     seen: dict[str, str] = {}
+    titles: set[str] = set()
     for note in document.notes:
         if note.slug in seen:
             same = "twice" if seen[note.slug] == note.title else f"as that of {seen[note.slug]!r}"
             yield DocumentWarning("note-twice", f"note {note.title!r}: its slug is listed {same}")
-        seen[note.slug] = note.title
+        elif note.title in titles:
+            yield DocumentWarning(
+                "note-same-title",
+                f"two notes are called {note.title!r}; one is kept as {note.slug}",
+            )
+        elif not note.has_own_slug and note.slug != make_slug(note.title):
+            yield DocumentWarning(
+                "slug-shared",
+                f"note {note.title!r} has the slug of another question; kept as {note.slug}",
+            )
+        seen.setdefault(note.slug, note.title)
+        titles.add(note.title)
         if not note.summary:
             yield DocumentWarning("note-empty", f"note {note.title!r} has no summary")
+    for slug in document.cited_elsewhere:
+        yield DocumentWarning("note-not-listed", f"links to note {slug}, which it does not list")
 
 
-def _check_findings(document: LineDocument) -> Iterator[DocumentWarning]:
+def _check_findings(document: LineDocument, today: date) -> Iterator[DocumentWarning]:
     dated = [(f.found_from, f.found_to) for f in document.findings if f.found_from]
     if document.span_from and document.span_to and dated:
         years = [years_of(str(start), end) for start, end in dated]
@@ -96,9 +125,14 @@ def _check_findings(document: LineDocument) -> Iterator[DocumentWarning]:
     for position, finding in enumerate(document.findings, 1):
         if finding.found_from is None:
             yield DocumentWarning("finding-undated", f"finding {position} has no date")
+        elif is_ahead(finding.found_to or finding.found_from, today):
+            yield DocumentWarning(
+                "finding-future",
+                f"finding {position} is dated {finding.date_raw}, which lies ahead",
+            )
 
 
-def _check_anchors(document: LineDocument) -> Iterator[DocumentWarning]:
+def _check_anchors(document: LineDocument, today: date) -> Iterator[DocumentWarning]:
     seen: set[str] = set()
     for anchor in document.anchors:
         if anchor.arxiv_id is None:
@@ -107,6 +141,11 @@ def _check_anchors(document: LineDocument) -> Iterator[DocumentWarning]:
         if anchor.arxiv_id in seen:
             yield DocumentWarning("anchor-twice", f"anchor {anchor.arxiv_id} is listed twice")
         seen.add(anchor.arxiv_id)
+        if anchor.month_from_id and is_ahead(anchor.month_from_id, today):
+            yield DocumentWarning(
+                "anchor-future",
+                f"anchor {anchor.arxiv_id} names {anchor.month_from_id}, which lies ahead",
+            )
         if anchor.month_stated and anchor.month_stated != anchor.month_from_id:
             yield DocumentWarning(
                 "anchor-month",
@@ -159,10 +198,10 @@ def _check_instructions(document: LineDocument) -> Iterator[DocumentWarning]:
     places += [("a line without a place", line) for line in document.unread]
     places += [("the essay", paragraph) for paragraph in document.essay]
     for place, text in places:
-        found = INSTRUCTION.search(text)
+        found = find_instruction(text)
         if found:
             yield DocumentWarning(
-                "instruction-like", f"{place} holds instruction-like text: {found[0][:SHOWN]!r}"
+                "instruction-like", f"{place} holds instruction-like text: {found!r}"
             )
 
 

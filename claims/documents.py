@@ -5,7 +5,10 @@ is hashed: the non-empty lines, stripped, since paragraph breaks carry no meanin
 nothing of the grammar inside.
 """
 
+import codecs
 import hashlib
+import html
+import re
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +20,10 @@ MAX_BYTES = 2_000_000
 MAX_NOTES = 500
 MAX_BULLETS = 200
 SHOWN_MB = 1_000_000
+META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset=[\"' ]*([A-Za-z0-9_-]{2,20})", re.IGNORECASE)
+UTF16_ZEROS = 0.5  # of the places, in Latin text
+CHARSET_WITHIN = 2048  # bytes from the start, as browsers look
+ENTITY = re.compile(r"&(?:[A-Za-z]{2,8}|#\d{1,7}|#[xX][0-9A-Fa-f]{1,6});")
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,7 @@ class NoteEntry:
     slug: str
     summary: str
     cited: int
+    has_own_slug: bool = False  # a link gave it; otherwise it is made of the title
 
 
 @dataclass(frozen=True)
@@ -92,11 +100,43 @@ class LineDocument:
     tasks: tuple[TaskEntry, ...]
     unread: tuple[str, ...]
     warnings: tuple[DocumentWarning, ...]
+    next_questions: tuple[str, ...] = ()
+    cited_elsewhere: tuple[str, ...] = ()  # slugs of notes that it links to and does not list
 
     @property
     def content_hash(self) -> str:
         """SHA-256 of the normal form: equal for equal content."""
         return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def read_document_bytes(path: Path) -> bytes:
+    """The content of a file.
+
+    Raises:
+        DocumentRefused: missing, a directory, or too large.
+    """
+    try:
+        size = path.stat().st_size
+        if path.is_dir():
+            raise DocumentRefused(f"{path} is a directory: name the files in it")
+        check_size(size, str(path))
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise DocumentRefused(f"{path} does not exist: check the name") from error
+    except OSError as error:
+        raise DocumentRefused(f"{path} cannot be read: {error.strerror}") from error
+
+
+def check_size(size: int, name: str) -> None:
+    """Refuse what is too large to be a document.
+
+    Raises:
+        DocumentRefused: more than MAX_BYTES.
+    """
+    if size > MAX_BYTES:
+        raise DocumentRefused(
+            f"{name} has {size / SHOWN_MB:.1f} MB; documents up to 2 MB are read: split it"
+        )
 
 
 def read_document_text(path: Path) -> str:
@@ -105,24 +145,11 @@ def read_document_text(path: Path) -> str:
     Raises:
         DocumentRefused: missing, a directory, too large, empty, or not text.
     """
-    try:
-        size = path.stat().st_size
-        if path.is_dir():
-            raise DocumentRefused(f"{path} is a directory: name the files in it")
-        if size > MAX_BYTES:
-            raise DocumentRefused(
-                f"{path} has {size / SHOWN_MB:.1f} MB; documents up to 2 MB are read: split it"
-            )
-        data = path.read_bytes()
-    except FileNotFoundError as error:
-        raise DocumentRefused(f"{path} does not exist: check the name") from error
-    except OSError as error:
-        raise DocumentRefused(f"{path} cannot be read: {error.strerror}") from error
-    return normalise_text(decode_text(data, str(path)))
+    return normalise_text(unescape_marks(decode_text(read_document_bytes(path), str(path))))
 
 
 def decode_text(data: bytes, name: str) -> str:
-    """Bytes as text: UTF-8 (with or without BOM), UTF-16 with BOM, else Windows-1252.
+    """Bytes as text: by BOM, as UTF-8, as UTF-16 without a BOM, else as Windows-1252.
 
     Raises:
         DocumentRefused: nothing in it, or no text.
@@ -131,18 +158,40 @@ def decode_text(data: bytes, name: str) -> str:
         raise DocumentRefused(f"{name} is a PDF: save the page as text and import that")
     if not data.strip():
         raise DocumentRefused(f"{name} is empty")
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        encodings = ["utf-16"]
-    else:
-        encodings = ["utf-8-sig", "cp1252"]
-    for encoding in encodings:
+    for encoding in _guess_encodings(data):
         try:
             text = data.decode(encoding)
-        except UnicodeDecodeError:
+        except (UnicodeDecodeError, LookupError):
             continue
-        if not _has_control_characters(text):
+        if not has_control_characters(text):
             return text
-    raise DocumentRefused(f"{name} is not text (binary data): import text or Markdown files")
+    raise DocumentRefused(f"{name} is not text (binary data): import text, HTML or Markdown files")
+
+
+def _guess_encodings(data: bytes) -> list[str]:
+    if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return ["utf-32"]
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return ["utf-16"]
+    declared = META_CHARSET.search(data[:CHARSET_WITHIN])
+    named = [declared[1].decode("ascii")] if declared else []
+    return [*_guess_utf16(data[:CHARSET_WITHIN]), "utf-8-sig", *named, "cp1252"]
+
+
+def _guess_utf16(data: bytes) -> list[str]:
+    """UTF-16 without a BOM shows in zero bytes at every other place."""
+    pairs = max(1, len(data) // 2)
+    if data[1::2].count(0) > UTF16_ZEROS * pairs and not data[::2].count(0):
+        return ["utf-16-le"]
+    if data[::2].count(0) > UTF16_ZEROS * pairs and not data[1::2].count(0):
+        return ["utf-16-be"]
+    return []
+
+
+def unescape_marks(text: str) -> str:
+    """The text with HTML entities such as ``&amp;`` and ``&darr;`` as the marks they stand for."""
+    plain = ENTITY.sub(lambda match: html.unescape(match[0]), text)
+    return "".join(c for c in plain if not _is_control(c)) if plain != text else text
 
 
 def normalise_text(text: str) -> str:
@@ -152,5 +201,10 @@ def normalise_text(text: str) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def _has_control_characters(text: str) -> bool:
-    return any(ord(char) < 32 and char not in "\t\n\r\f\v" for char in text)
+def has_control_characters(text: str) -> bool:
+    """Whether the text holds characters that no text file holds."""
+    return any(_is_control(char) for char in text)
+
+
+def _is_control(char: str) -> bool:
+    return (ord(char) < 32 and char not in "\t\n\r\f\v") or 0xD800 <= ord(char) <= 0xDFFF

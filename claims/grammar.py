@@ -6,165 +6,217 @@ database and of what else the library holds. The prompt's instructions are data.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, date, datetime
 from itertools import pairwise
 from typing import NamedTuple
 
-from claims.arxiv_ids import find_anchor_id
-from claims.dates import find_month, parse_date_range, split_last_bracket
 from claims.document_checks import check_document
-from claims.documents import (
-    MAX_BULLETS,
-    MAX_NOTES,
-    AnchorEntry,
-    FindingEntry,
-    LineDocument,
-    NoteEntry,
-    TaskEntry,
-)
-from claims.quantities import find_quantities
-from claims.slugs import make_slug
+from claims.documents import MAX_NOTES, LineDocument, NoteEntry
+from claims.marks import BULLET, fold_marks, strip_emphasis, strip_heading
+from claims.pages import NoteLink
+from claims.prompt_parts import read_anchors, read_findings, read_role, read_tasks
+from claims.slugs import make_slug, number_slug
 from db.errors import DocumentRefused
+
+__all__ = ["HEADS", "KICKER", "is_line", "parse_document", "strip_emphasis"]
 
 KICKER = re.compile(r"INQUIRING LINE", re.IGNORECASE)
 HEADS = {
-    "sources": re.compile(r"Sources\s+(?P<count>\d+)\s+notes?", re.IGNORECASE),
-    "prompt": re.compile(r"Research prompt for your LLM.*", re.IGNORECASE),
-    "findings": re.compile(r"What a curated library found.*", re.IGNORECASE),
-    "anchors": re.compile(r"Anchor papers\b.*", re.IGNORECASE),
-    "tasks": re.compile(r"Your tasks?:?", re.IGNORECASE),
-    "closing": re.compile(r"Cite arXiv IDs.*", re.IGNORECASE),
-    "next": re.compile(r"Next inquiring lines.*", re.IGNORECASE),
+    "sources": re.compile(
+        r"Sources\s*[·:(-]?\s*(?P<count>\d{1,6})\s*(?:linked )?notes?\)?:?", re.IGNORECASE
+    ),
+    "prompt": re.compile(r"Research prompt for your LLM\s*(?:expand)?\s*[↓▼▾⌄]?", re.IGNORECASE),
+    "findings": re.compile(
+        r"What a curated library found\s*(?:[—–-]+\s*and when)?\s*(?:\([^)]*\))?\s*:?",
+        re.IGNORECASE,
+    ),
+    "anchors": re.compile(r"Anchor papers\s*(?:\([^)]*\))?\s*:?", re.IGNORECASE),
+    "tasks": re.compile(r"Your tasks?\s*:?", re.IGNORECASE),
+    "closing": re.compile(r"Cite arXiv IDs\b(?P<rest>.*)", re.IGNORECASE),
+    "next": re.compile(r"Next inquiring lines\s*[↓→:]?", re.IGNORECASE),
 }
-SPAN = re.compile(r"These findings span\s+(?P<range>[^:]+):?", re.IGNORECASE)
-ROLE = re.compile(
-    r"You are a research analyst re-?testing claims about (?P<topic>.+?)\. The question:.*",
-    re.IGNORECASE,
-)
-LEAD = re.compile(r"Copy into ChatGPT.*", re.IGNORECASE)
-BULLET = re.compile(r"(?:[•*–·‣-]|\d{1,3}[.)])\s+(?P<text>.+)")
-TASK = re.compile(r"\((?P<number>\d+)\)\s*(?:\*\*(?P<title>.+?)\*\*)?\s*(?P<text>.*)")
+CLOSING = re.compile(r"\s*[;,]?\s*flag anything ungrounded\.?\s*", re.IGNORECASE)
 STANDFIRST = re.compile(r"This (?:explores|asks|looks|examines|follows|traces)\b", re.IGNORECASE)
-EMPHASIS = re.compile(r"(\*{1,3}|__)(?=\S)(.+?)(?<=\S)\1")
 SENTENCE_BREAK = re.compile(r"[.!?][\"')\]]?\s+\S")
 MAX_TITLE = 160
 QUESTION_WITHIN = 5  # lines from the top
 
 
 class _Part(NamedTuple):
-    """A part of the document: its head line (empty for the first) and the lines below it."""
+    """A part of the document: its head line, the lines below it, where it starts in the text."""
 
     head: str
     lines: list[str]
+    start: int
 
 
-def parse_document(text: str) -> LineDocument:
+class _Opening(NamedTuple):
+    """What stands above the sources."""
+
+    question: str
+    standfirst: str | None
+    essay: list[str]
+    unread: list[str]
+
+
+def parse_document(
+    text: str,
+    *,
+    links: Sequence[NoteLink] = (),
+    slug: str | None = None,
+    today: date | None = None,
+) -> LineDocument:
     """Read a document in normal form (``documents.normalise_text``).
+
+    ``links`` to notes give these their own slugs; ``slug`` is the page's own; ``today``
+    (default: the day in UTC) tells which dates lie ahead.
 
     Raises:
         DocumentRefused: it holds no question, or more notes or bullets than the limits.
     """
-    parts = _split_parts(text.split("\n"))
-    question, standfirst, essay, before = _read_opening(parts.pop("opening").lines)
-    notes, orphans = _read_sources(parts.get("sources"), "\n".join(essay))
-    span, findings, after_span = _read_findings(parts.get("findings"), text)
-    anchors, not_anchors = _read_anchors(parts.get("anchors"))
-    tasks, not_tasks = _read_tasks(parts.get("tasks"))
-    prompt, topic = _read_role(parts.get("prompt"))
-    closing = parts.get("closing")
-    trailing = closing.lines if closing else []
-    unread = [*before, *orphans, *prompt, *after_span, *not_anchors, *not_tasks, *trailing]
-    head = parts["sources"].head if "sources" in parts else ""
-    declared = HEADS["sources"].fullmatch(head)
+    parts = _split_parts(text)
+    opening = _read_opening(parts.pop("opening").lines)
+    absent = _Part("", [], 0)
+    notes, orphans = _read_sources(parts.get("sources", absent), "\n".join(opening.essay), links)
+    topic, not_role = read_role(parts.get("prompt", absent).lines)
+    place = parts.get("findings", absent)
+    findings = read_findings(place.lines, text, place.start)
+    anchors, not_anchors = read_anchors(parts.get("anchors", absent).lines)
+    tasks, not_tasks = read_tasks(parts.get("tasks", absent).lines)
+    trailing = _read_closing(parts.get("closing", absent))
+    following, not_next = _read_next(parts.get("next", absent).lines)
+    unread = [*opening.unread, *orphans, *not_role, *findings.unread, *not_anchors, *not_tasks]
+    declared = HEADS["sources"].fullmatch(strip_heading(parts.get("sources", absent).head))
     draft = LineDocument(
         text=text,
-        question=question,
-        slug=make_slug(question),
-        standfirst=standfirst,
-        essay=tuple(essay),
+        question=opening.question,
+        slug=slug or make_slug(opening.question),
+        standfirst=opening.standfirst,
+        essay=tuple(opening.essay),
         topic=topic,
         declared_notes=int(declared["count"]) if declared else None,
-        span_from=span[0],
-        span_to=span[1],
+        span_from=findings.span_from,
+        span_to=findings.span_to,
         notes=tuple(notes),
-        findings=tuple(findings),
+        findings=tuple(findings.entries),
         anchors=tuple(anchors),
         tasks=tuple(tasks),
-        unread=tuple(unread),
+        unread=(*unread, *trailing, *not_next),
         warnings=(),
+        next_questions=tuple(following),
+        cited_elsewhere=_find_unlisted(links, notes),
     )
-    return replace(draft, warnings=tuple(check_document(draft, present=set(parts))))
+    day = today or datetime.now(UTC).date()
+    return replace(draft, warnings=tuple(check_document(draft, present=set(parts), today=day)))
 
 
-def strip_emphasis(text: str) -> str:
-    """The text without asterisks and underscores that only mark emphasis."""
-    return EMPHASIS.sub(r"\2", text)
+def is_line(text: str) -> bool:
+    """Whether a text in normal form shows a mark that only line documents carry."""
+    lines = text.split("\n")
+    if KICKER.fullmatch(strip_heading(lines[0])):
+        return True
+    return any(name in ("sources", "prompt") for name in map(_find_head, lines))
 
 
-def _split_parts(lines: list[str]) -> dict[str, _Part]:
+def _find_head(line: str) -> str | None:
+    plain = strip_heading(line)
+    return next((name for name, head in HEADS.items() if head.fullmatch(plain)), None)
+
+
+def _split_parts(text: str) -> dict[str, _Part]:
     """Cut at head lines, in any order; a head that comes twice is text the second time."""
-    parts = {"opening": _Part("", [])}
-    current = "opening"
-    for line in lines:
-        name = next((n for n, head in HEADS.items() if head.fullmatch(line)), None)
-        if name is not None and name not in parts and (name != "tasks" or len(line) < 12):
-            parts[name] = _Part(line, [])
+    parts = {"opening": _Part("", [], 0)}
+    current, place = "opening", 0
+    for line in text.split("\n"):
+        name = _find_head(line)
+        if name is not None and name not in parts:
+            parts[name] = _Part(line, [], place)
             current = name
         else:
             parts[current].lines.append(line)
+        place += len(line) + 1
     return parts
 
 
-def _read_opening(lines: list[str]) -> tuple[str, str | None, list[str], list[str]]:
+def _read_opening(lines: list[str]) -> _Opening:
     """Question, standfirst, essay, and what stood above the question."""
-    if lines and KICKER.fullmatch(lines[0]):
+    if lines and KICKER.fullmatch(strip_heading(lines[0])):
         lines = lines[1:]
-    place = next((i for i, line in enumerate(lines[:QUESTION_WITHIN]) if line.endswith("?")), None)
+    near = enumerate(map(strip_heading, lines[:QUESTION_WITHIN]))
+    place = next((i for i, line in near if line.endswith("?") and len(line) > 1), None)
     if place is None:
         raise DocumentRefused(
             "no question found in its first lines: a line document begins with one that ends in '?'"
         )
-    question = strip_emphasis(lines[place].lstrip("# "))
     essay = lines[place + 1 :]
     standfirst = None
-    if essay and STANDFIRST.match(essay[0]):
+    if essay and STANDFIRST.match(strip_emphasis(essay[0])):
         standfirst, essay = essay[0], essay[1:]
-    return question, standfirst, essay, lines[:place]
+    return _Opening(strip_heading(lines[place]), standfirst, essay, lines[:place])
 
 
 def _is_title(line: str) -> bool:
     return (
         line.endswith("?")
-        and len(line) < MAX_TITLE
+        and 1 < len(line) < MAX_TITLE
         and not SENTENCE_BREAK.search(line)
         and not BULLET.fullmatch(line)
     )
 
 
-def _read_sources(part: _Part | None, essay: str) -> tuple[list[NoteEntry], list[str]]:
+def _read_sources(
+    part: _Part, essay: str, links: Sequence[NoteLink]
+) -> tuple[list[NoteEntry], list[str]]:
     """The listed notes, and lines that stood above the first title."""
-    if part is None:
-        return [], []
-    count = HEADS["sources"].fullmatch(part.head)
-    titles = _find_titles(part.lines, int(count["count"]) if count else 0)
-    if len(titles) > MAX_NOTES:
-        raise DocumentRefused(f"it lists {len(titles)} notes; up to {MAX_NOTES} are read: split it")
-    orphans = part.lines[: titles[0]] if titles else part.lines
-    cited = _count_citations(essay, [part.lines[i] for i in titles])
-    notes = []
-    for place, following in pairwise([*titles, len(part.lines)]):
-        title = strip_emphasis(part.lines[place])
+    slugs = {_bare(link.text): link.slug for link in links}
+    count = HEADS["sources"].fullmatch(strip_heading(part.head))
+    places = _find_titles(part.lines, int(count["count"]) if count else 0, slugs)
+    if len(places) > MAX_NOTES:
+        raise DocumentRefused(f"it lists {len(places)} notes; up to {MAX_NOTES} are read: split it")
+    orphans = part.lines[: places[0]] if places else part.lines
+    cited = _count_citations(essay, [_bare(part.lines[i]) for i in places])
+    entries = []
+    for place, following in pairwise([*places, len(part.lines)]):
+        line = part.lines[place]
+        own = slugs.get(_bare(line))
+        bullet = BULLET.fullmatch(line)
+        title = strip_heading(bullet["text"] if bullet else line)
         summary = strip_emphasis("\n".join(part.lines[place + 1 : following]))
-        notes.append(NoteEntry(title, make_slug(title), summary, cited[part.lines[place]]))
-    return notes, orphans
+        slug = own or make_slug(title)
+        entries.append(NoteEntry(title, slug, summary, cited[_bare(line)], own is not None))
+    return list(_part_namesakes(entries)), orphans
 
 
-def _find_titles(lines: list[str], declared: int) -> list[int]:
+def _bare(line: str) -> str:
+    """A title's line as titles are compared."""
+    bullet = BULLET.fullmatch(line)
+    return strip_heading(fold_marks(bullet["text"] if bullet else line))
+
+
+def _part_namesakes(entries: list[NoteEntry]) -> Iterator[NoteEntry]:
+    """Entries of one slug that are not one note get a number; a repeated entry keeps it."""
+    seen: dict[str, NoteEntry] = {}
+    for entry in entries:
+        number, slug = 1, entry.slug
+        while slug in seen and not _is_repeated(entry, seen[slug]):
+            number += 1
+            slug = number_slug(entry.slug, number)
+        seen.setdefault(slug, entry)
+        yield replace(entry, slug=slug)
+
+
+def _is_repeated(entry: NoteEntry, other: NoteEntry) -> bool:
+    return entry.has_own_slug or (entry.title, entry.summary) == (other.title, other.summary)
+
+
+def _find_titles(lines: list[str], declared: int, slugs: dict[str, str]) -> list[int]:
     """Indices of title lines; a summary that is itself a question gives way to the count."""
-    titles = [i for i, line in enumerate(lines) if _is_title(line)]
+    linked = {i for i, line in enumerate(lines) if _bare(line) in slugs}
+    titles = [i for i, line in enumerate(lines) if i in linked or _is_title(strip_heading(line))]
     while declared and len(titles) > declared:
-        doubtful = next((i for i in titles if i - 1 in titles), None)
+        doubtful = next((i for i in titles if i - 1 in titles and i not in linked), None)
         if doubtful is None:
             break
         titles.remove(doubtful)
@@ -174,141 +226,34 @@ def _find_titles(lines: list[str], declared: int) -> list[int]:
 def _count_citations(essay: str, titles: list[str]) -> dict[str, int]:
     """How often each title stands in the essay, longest first so that none hides in another."""
     counts = {}
+    essay = fold_marks(essay)
     for title in sorted(set(titles), key=len, reverse=True):
         counts[title] = essay.count(title)
         essay = essay.replace(title, "\0")
     return counts
 
 
-def _read_bullets(lines: list[str]) -> tuple[list[str], list[str]]:
-    """Bullets with their wrapped lines joined, and lines above the first one."""
-    bullets: list[str] = []
-    loose: list[str] = []
+def _read_closing(part: _Part) -> list[str]:
+    """What stands behind the closing line, or follows its words on the same line."""
+    match = HEADS["closing"].fullmatch(strip_heading(part.head))
+    rest = CLOSING.sub("", match["rest"], count=1).strip() if match else ""
+    return [rest, *part.lines] if rest.strip(" .;") else part.lines
+
+
+def _read_next(lines: list[str]) -> tuple[list[str], list[str]]:
+    """The questions of the next lines, and what is none."""
+    questions, unread = [], []
     for line in lines:
-        if BULLET.fullmatch(line):
-            bullets.append(line)
-        elif bullets:
-            bullets[-1] += "\n" + line
-        else:
-            loose.append(line)
-    if len(bullets) > MAX_BULLETS:
-        raise DocumentRefused(
-            f"a list of it has {len(bullets)} bullets; up to {MAX_BULLETS} are read: split it"
-        )
-    return bullets, loose
-
-
-def _read_findings(
-    part: _Part | None, text: str
-) -> tuple[tuple[str | None, str | None], list[FindingEntry], list[str]]:
-    """The stated span, the findings, and lines that are neither."""
-    if part is None:
-        return (None, None), [], []
-    bullets, loose = _read_bullets(part.lines)
-    span: tuple[str | None, str | None] = (None, None)
-    unread = []
-    for line in loose:
-        match = SPAN.fullmatch(line)
-        stated = parse_date_range(match["range"]) if match else None
-        if stated:
-            span = (stated.start, stated.end or stated.start)
+        bullet = BULLET.fullmatch(line)
+        plain = strip_heading(bullet["text"] if bullet else line)
+        if plain.endswith("?"):
+            questions.append(plain)
         else:
             unread.append(line)
-    place = text.index(part.head)
-    findings = []
-    for bullet in bullets:
-        place = text.index(bullet, place)
-        findings.append(_read_finding(bullet, place))
-        place += len(bullet)
-    return span, findings, unread
+    return questions, unread
 
 
-def _read_finding(bullet: str, start: int) -> FindingEntry:
-    match = BULLET.fullmatch(bullet.replace("\n", " "))
-    assert match is not None  # _read_bullets made it from one
-    body, found = split_last_bracket(strip_emphasis(match["text"]))
-    body = body.removesuffix(".") if found is None else body
-    return FindingEntry(
-        text=body,
-        raw=bullet,
-        start=start,
-        end=start + len(bullet),
-        found_from=found.start if found else None,
-        found_to=(found.end or found.start) if found else None,
-        date_raw=found.raw if found else None,
-        numbers=tuple(find_quantities(body)),
-        is_compound=";" in body,
-    )
-
-
-def _read_anchors(part: _Part | None) -> tuple[list[AnchorEntry], list[str]]:
-    if part is None:
-        return [], []
-    bullets, loose = _read_bullets(part.lines)
-    anchors, unread = [], loose
-    for bullet in bullets:
-        anchor = _read_anchor(bullet.replace("\n", " "))
-        if anchor is None:
-            unread.append(bullet)
-        else:
-            anchors.append(anchor)
-    return anchors, unread
-
-
-def _read_anchor(bullet: str) -> AnchorEntry | None:
-    """One anchor line; None when nothing in it looks like an identifier."""
-    match = BULLET.fullmatch(bullet)
-    assert match is not None
-    body = match["text"]
-    span = find_anchor_id(body)
-    if span is None:
-        return None
-    rest = re.sub(r"^\s*\([^()]*\)", "", body[span.end :])
-    month = find_month(body[span.end :][: len(body[span.end :]) - len(rest)])
-    label = strip_emphasis(re.sub(r"^\s*[—–:-]\s*", "", rest)).strip()
-    found = span.arxiv_id
-    return AnchorEntry(
-        raw=bullet,
-        label=label,
-        arxiv_id=found.id if found else None,
-        version=found.version if found else None,
-        month_stated=month,
-        month_from_id=found.month_name if found else None,
-    )
-
-
-def _read_tasks(part: _Part | None) -> tuple[list[TaskEntry], list[str]]:
-    if part is None:
-        return [], []
-    blocks: list[str] = []
-    unread: list[str] = []
-    for line in part.lines:
-        if TASK.fullmatch(line):
-            blocks.append(line)
-        elif blocks:
-            blocks[-1] += " " + line
-        else:
-            unread.append(line)
-    return [_read_task(block) for block in blocks], unread
-
-
-def _read_task(block: str) -> TaskEntry:
-    match = TASK.fullmatch(block)
-    assert match is not None
-    title = (match["title"] or "").strip().removesuffix(".")
-    return TaskEntry(int(match["number"]), title, match["text"].strip())
-
-
-def _read_role(part: _Part | None) -> tuple[list[str], str | None]:
-    """Lines of the prompt's head that are not understood, and its topic."""
-    if part is None:
-        return [], None
-    lines: Iterator[str] = iter(part.lines)
-    topic, unread = None, []
-    for line in lines:
-        match = ROLE.fullmatch(line)
-        if match:
-            topic = match["topic"]
-        elif not LEAD.fullmatch(line):
-            unread.append(line)
-    return unread, topic
+def _find_unlisted(links: Sequence[NoteLink], notes: list[NoteEntry]) -> tuple[str, ...]:
+    """Slugs that the page links to, and that are none of the listed notes'."""
+    listed = {note.slug for note in notes}
+    return tuple(dict.fromkeys(link.slug for link in links if link.slug not in listed))

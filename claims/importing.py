@@ -1,29 +1,40 @@
 """Puts a read document into the library: atomic, and the same document twice is no change.
 
 A claim belongs to a note; a line refers to it. A note that the library knows keeps its
-claim and its handle; only the line that a wording came from may revise it.
+claim and its handle. Two processes may import at once: a document whose rows another
+process took first is read and stored anew.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+from typing import Any
 
-from sqlmodel import Session, col, delete, func, select
+from sqlalchemy import insert, text
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlmodel import Session, SQLModel, col, delete, func, select
 
 from claims.arxiv_ids import find_marked_ids
-from claims.document_checks import is_hub, tie_anchors
-from claims.documents import DocumentWarning, LineDocument, NoteEntry, read_document_text
+from claims.document_checks import tie_anchors
+from claims.documents import DocumentWarning, LineDocument, read_document_bytes
+from claims.finding_notes import ProposedSplit, propose_splits, tie_findings
 from claims.grammar import parse_document
-from claims.handles import next_handle
-from claims.quantities import find_quantities
-from claims.sentences import first_sentence
-from claims.succession import find_heirs, is_reworded
+from claims.kept_parts import (
+    BY_LABEL,
+    BY_LIKENESS,
+    find_ties_by_people,
+    keep_findings,
+    take_anchors,
+)
+from claims.note_store import NoteChange, StoredNotes, store_entries
+from claims.pages import PageText, read_page
+from claims.slugs import is_same_question, number_slug
 from db.columns import stored_id, utc_now
+from db.engine import is_sqlite
 from db.models import (
     Anchor,
-    Claim,
-    ClaimRevision,
-    Finding,
+    FindingNote,
     ImportWarning,
     Line,
     LineClaim,
@@ -33,13 +44,16 @@ from db.models import (
     Task,
 )
 
+ATTEMPTS = 3  # of one document, when another process writes at the same time
+IMPORT_LOCK = 724412  # PostgreSQL: one import writes at a time, others wait
+
 
 @dataclass(frozen=True)
 class ImportedDocument:
     """What one import did; counts are of the document, not of what was new."""
 
     path: str
-    line: str  # slug
+    line: str  # slug; empty for a page that is no line
     notes: int
     hubs: int
     claims: int
@@ -49,50 +63,154 @@ class ImportedDocument:
     warnings: tuple[DocumentWarning, ...]
     is_new: bool
     changed: bool
+    kind: str = "line"  # line | note | hub | paper
+    note: str | None = None  # slug, for a note or a hub
+    changes: tuple[NoteChange, ...] = ()
+    splits: tuple[ProposedSplit, ...] = ()
 
 
 def import_file(session: Session, path: Path) -> ImportedDocument:
-    """Import one text document in one transaction.
+    """Import one document (text, HTML or Markdown) in one transaction.
 
     Raises:
-        DocumentRefused: it cannot be read as a line; nothing was stored.
+        DocumentRefused: it cannot be read; nothing was stored.
     """
-    return import_text(session, read_document_text(path), str(path))
+    return import_bytes(session, read_document_bytes(path), str(path))
+
+
+def import_bytes(session: Session, data: bytes, source: str) -> ImportedDocument:
+    """Import a document's bytes; ``source`` is its path, or what else is shown for it."""
+    return import_page(session, read_page(data, source))
 
 
 def import_text(session: Session, text: str, source: str) -> ImportedDocument:
-    """Import a document in normal form; ``source`` says where it came from."""
-    document = parse_document(text)
-    line = session.exec(select(Line).where(Line.slug == document.slug)).first()
+    """Import a line document in normal form; ``source`` says where it came from."""
+    return _import_line(session, PageText(source, text))
+
+
+def import_page(session: Session, page: PageText) -> ImportedDocument:
+    """Import a page as what it is: a line, a note, a topic hub or a paper."""
+    from claims.note_importing import import_note_page, import_paper_page
+    from claims.note_pages import find_page_kind
+
+    kind = find_page_kind(page)
+    if kind == "line":
+        return _import_line(session, page)
+    if kind == "paper":
+        return try_import(session, lambda: import_paper_page(session, page))
+    return try_import(session, lambda: import_note_page(session, page, kind))
+
+
+def try_import(session: Session, store: Callable[[], ImportedDocument]) -> ImportedDocument:
+    """Run one document's import; again when another process was first, rolled back else."""
+    for attempt in count(1):
+        try:
+            return store()
+        except (IntegrityError, OperationalError) as error:
+            session.rollback()
+            if attempt == ATTEMPTS or not _is_conflict(error):
+                raise
+        except BaseException:
+            session.rollback()
+            raise
+    raise AssertionError("unreachable")  # count() has no end
+
+
+def lock_imports(session: Session) -> None:
+    """Let no other import write before this one's commit; SQLite's first write does the same."""
+    if not is_sqlite(session.get_bind()):
+        session.connection().execute(text(f"SELECT pg_advisory_xact_lock({IMPORT_LOCK})"))
+
+
+def _is_conflict(error: IntegrityError | OperationalError) -> bool:
+    words = str(error.orig).lower()
+    return isinstance(error, IntegrityError) or "locked" in words or "deadlock" in words
+
+
+def _import_line(session: Session, page: PageText) -> ImportedDocument:
+    slug = page.address.slug if page.address and page.address.kind == "line" else None
+    document = parse_document(page.text, links=page.links, slug=slug, today=utc_now().date())
+    return try_import(session, lambda: _store_document(session, document, page))
+
+
+def _store_document(session: Session, document: LineDocument, page: PageText) -> ImportedDocument:
+    lock_imports(session)
+    line, slug = _find_line(session, document, has_own_slug=page.address is not None)
     if line is not None and line.content_hash == document.content_hash:
-        return _summarise(session, document, line, source, is_new=False, changed=False)
-    is_new = line is None
-    try:
-        line = _store_line(session, document, line, source)
-        notes = _store_notes(session, document, line)
-        _store_parts(session, document, line, notes)
-        extra = _warn_of_other_wordings(session, document, notes)
-        _store_warnings(session, line, [*document.warnings, *extra])
+        result = _summarise(session, document, line, page.name)
         session.commit()
-    except BaseException:
-        session.rollback()
-        raise
-    return _summarise(session, document, line, source, is_new=is_new, changed=True)
+        return result
+    is_new = line is None
+    line = _store_line(session, document, line, slug, page.name)
+    notes = store_entries(session, document.notes, stored_id(line.id))
+    _store_parts(session, document, line, notes)
+    warnings = [*page.warnings, *document.warnings, *notes.warnings]
+    if slug != document.slug:
+        warnings.append(
+            DocumentWarning(
+                "slug-shared", f"another question has the slug {document.slug}; kept as {slug}"
+            )
+        )
+    store_warnings(session, stored_id(line.id), warnings)
+    session.commit()
+    return _describe(document, line, page.name, notes, warnings, is_new=is_new)
 
 
-def _summarise(
-    session: Session,
+def _find_line(
+    session: Session, document: LineDocument, *, has_own_slug: bool
+) -> tuple[Line | None, str]:
+    """The stored line that this document is, and the slug that it has or will have."""
+    for number in count(1):
+        slug = document.slug if number == 1 else number_slug(document.slug, number)
+        line = session.exec(select(Line).where(Line.slug == slug)).first()
+        if line is None or has_own_slug or is_same_question(line.question, document.question):
+            break
+    if line is None and number == 1:
+        line = session.exec(select(Line).where(Line.question == document.question)).first()
+        slug = line.slug if line is not None else slug
+    return line, slug
+
+
+def _describe(
     document: LineDocument,
     line: Line,
     source: str,
+    notes: StoredNotes,
+    warnings: Sequence[DocumentWarning],
     *,
     is_new: bool,
-    changed: bool,
 ) -> ImportedDocument:
+    kinds = [notes.by_slug[entry.slug].kind for entry in document.notes]
+    return ImportedDocument(
+        path=source,
+        line=line.slug,
+        notes=len(document.notes),
+        hubs=kinds.count("hub"),
+        claims=len(notes.claims),
+        findings=len(document.findings),
+        anchors=len(document.anchors),
+        tasks=len(document.tasks),
+        warnings=tuple(warnings),
+        is_new=is_new,
+        changed=True,
+        changes=tuple(notes.changes),
+        splits=tuple(propose_splits(document)),
+    )
+
+
+def _summarise(
+    session: Session, document: LineDocument, line: Line, source: str
+) -> ImportedDocument:
+    """What is stored of a document that is not new."""
     stored = session.exec(
         select(ImportWarning)
         .where(ImportWarning.line_id == line.id)
         .order_by(col(ImportWarning.position))
+    ).all()
+    kinds = session.exec(
+        select(Note.kind)
+        .join(LineNote, col(LineNote.note_id) == Note.id)
+        .where(LineNote.line_id == line.id)
     ).all()
     claims = session.exec(
         select(func.count()).select_from(LineClaim).where(LineClaim.line_id == line.id)
@@ -101,20 +219,23 @@ def _summarise(
         path=source,
         line=line.slug,
         notes=len(document.notes),
-        hubs=sum(is_hub(note.title) for note in document.notes),
+        hubs=list(kinds).count("hub"),
         claims=claims,
         findings=len(document.findings),
         anchors=len(document.anchors),
         tasks=len(document.tasks),
         warnings=tuple(DocumentWarning(row.code, row.message) for row in stored),
-        is_new=is_new,
-        changed=changed,
+        is_new=False,
+        changed=False,
+        splits=tuple(propose_splits(document)),
     )
 
 
-def _store_line(session: Session, document: LineDocument, line: Line | None, source: str) -> Line:
+def _store_line(
+    session: Session, document: LineDocument, line: Line | None, slug: str, source: str
+) -> Line:
     values = {
-        "slug": document.slug,
+        "slug": slug,
         "question": document.question,
         "standfirst": document.standfirst,
         "essay": list(document.essay),
@@ -127,6 +248,7 @@ def _store_line(session: Session, document: LineDocument, line: Line | None, sou
         "source": source,
         "content_hash": document.content_hash,
     }
+    is_new = line is None
     if line is None:
         line = Line.model_validate(values)
     else:
@@ -135,191 +257,108 @@ def _store_line(session: Session, document: LineDocument, line: Line | None, sou
         line.changed_at = utc_now()
     session.add(line)
     session.flush()
-    for table in (LineNote, LineClaim, Finding, Anchor, Task, Mention, ImportWarning):
-        session.exec(delete(table).where(col(table.line_id) == line.id))
+    if not is_new:
+        for table in (LineNote, LineClaim, Task, Mention, ImportWarning):
+            session.exec(delete(table).where(col(table.line_id) == line.id))
     return line
 
 
-def _store_notes(session: Session, document: LineDocument, line: Line) -> dict[str, Note]:
-    """The line's notes by slug, each with its claim."""
-    notes: dict[str, Note] = {}
-    heirs: list[Claim] = []
-    for position, entry in enumerate(document.notes):
-        if entry.slug in notes:
-            continue
-        note = session.exec(select(Note).where(Note.slug == entry.slug)).first()
-        if note is None:
-            note = Note(
-                slug=entry.slug,
-                title=entry.title,
-                kind="hub" if is_hub(entry.title) else "note",
-                summary=entry.summary,
-            )
-            session.add(note)
-            session.flush()
-        claim = _store_claim(session, note, entry, line)
-        session.add(
-            LineNote(
-                line_id=stored_id(line.id),
-                note_id=stored_id(note.id),
-                position=position,
-                cited=entry.cited,
-            )
-        )
-        heirs += find_heirs(session, claim)
-        notes[entry.slug] = note
-    for claim_id in dict.fromkeys(stored_id(heir.id) for heir in heirs):
-        session.add(LineClaim(line_id=stored_id(line.id), claim_id=claim_id))
-    return notes
-
-
-def _store_claim(session: Session, note: Note, entry: NoteEntry, line: Line) -> Claim:
-    first = select(Claim).where(Claim.note_id == note.id).order_by(col(Claim.id))
-    claim = session.exec(first).first()
-    statement = first_sentence(entry.summary) or entry.title
-    text = entry.summary or entry.title
-    if claim is None:
-        claim = Claim(
-            handle=next_handle(session),
-            slug=note.slug,
-            note_id=note.id,
-            statement=statement,
-            text=text,
-        )
-        session.add(claim)
-        session.flush()
-        _add_revision(session, claim, f"imported with line {line.slug}")
-    elif claim.text != text and _may_revise(session, claim, note, line):
-        claim.statement, claim.text = statement, text
-        claim.revision_number += 1
-        note.summary, note.title = entry.summary, entry.title
-        session.add_all([claim, note])
-        _add_revision(session, claim, f"changed in line {line.slug}")
-    return claim
-
-
-def _may_revise(session: Session, claim: Claim, note: Note, line: Line) -> bool:
-    """An import revises what an import worded, in force, and no other line words."""
-    is_ours = claim.retired_at is None and not is_reworded(session, claim)
-    return is_ours and _is_only_line_of(session, note, line)
-
-
-def _is_only_line_of(session: Session, note: Note, line: Line) -> bool:
-    others = select(LineNote).where(LineNote.note_id == note.id, LineNote.line_id != line.id)
-    return session.exec(others).first() is None
-
-
-def _add_revision(session: Session, claim: Claim, reason: str) -> None:
-    session.add(
-        ClaimRevision(
-            claim_id=stored_id(claim.id),
-            number=claim.revision_number,
-            statement=claim.statement,
-            text=claim.text,
-            numbers=[quantity.record() for quantity in find_quantities(claim.text)],
-            author="import",
-            reason=reason,
-        )
+def _store_parts(session: Session, document: LineDocument, line: Line, notes: StoredNotes) -> None:
+    line_id = stored_id(line.id)
+    places = {entry.slug: place for place, entry in reversed(list(enumerate(document.notes)))}
+    cited = {entry.slug: entry.cited for entry in reversed(document.notes)}
+    _insert(
+        session,
+        LineNote,
+        [
+            {"line_id": line_id, "note_id": note.id, "position": places[slug], "cited": cited[slug]}
+            for slug, note in notes.by_slug.items()
+        ],
     )
+    _insert(session, LineClaim, [{"line_id": line_id, "claim_id": c.id} for c in notes.claims])
+    _store_findings(session, document, line_id, notes)
+    _store_anchors(session, document, line_id, notes)
+    tasks = [{"number": t.number, "title": t.title, "text": t.text} for t in document.tasks]
+    _insert(session, Task, [{"line_id": line_id, **task} for task in tasks])
+    _store_mentions(session, document, line_id, notes)
 
 
-def _store_parts(
-    session: Session, document: LineDocument, line: Line, notes: dict[str, Note]
+def _insert(session: Session, table: type[SQLModel], rows: Sequence[dict[str, Any]]) -> None:
+    if rows:
+        session.execute(insert(table), rows)
+
+
+def _store_findings(
+    session: Session, document: LineDocument, line_id: int, notes: StoredNotes
 ) -> None:
-    for position, finding in enumerate(document.findings):
-        session.add(
-            Finding(
-                line_id=stored_id(line.id),
-                position=position,
-                text=finding.text,
-                raw=finding.raw,
-                start=finding.start,
-                end=finding.end,
-                found_from=finding.found_from,
-                found_to=finding.found_to,
-                date_raw=finding.date_raw,
-                numbers=[quantity.record() for quantity in finding.numbers],
-                is_compound=finding.is_compound,
-            )
-        )
-    _store_anchors(session, document, line, notes)
-    for task in document.tasks:
-        session.add(
-            Task(line_id=stored_id(line.id), number=task.number, title=task.title, text=task.text)
-        )
-    _store_mentions(session, document, line, notes)
+    rows = keep_findings(session, document, line_id)
+    kept = {(tie.finding_id, tie.note_id) for tie in find_ties_by_people(session, rows)}
+    ties = [
+        {
+            "finding_id": rows[tie.finding].id,
+            "note_id": notes.by_slug[tie.note].id,
+            "likeness": tie.likeness,
+            "tied_by": BY_LIKENESS,
+        }
+        for tie in tie_findings(document)
+    ]
+    _insert(session, FindingNote, [t for t in ties if (t["finding_id"], t["note_id"]) not in kept])
 
 
 def _store_anchors(
-    session: Session, document: LineDocument, line: Line, notes: dict[str, Note]
+    session: Session, document: LineDocument, line_id: int, notes: StoredNotes
 ) -> None:
     ties = tie_anchors(document)
+    before = take_anchors(session, line_id)
+    rows = []
     for position, anchor in enumerate(document.anchors):
-        note = notes.get(ties.get(anchor.arxiv_id or "", ""))
-        session.add(
-            Anchor(
-                line_id=stored_id(line.id),
-                note_id=note.id if note else None,
-                position=position,
-                arxiv_id=anchor.arxiv_id,
-                version=anchor.version,
-                label=anchor.label,
-                raw=anchor.raw,
-                month_stated=anchor.month_stated,
-                month_from_id=anchor.month_from_id,
-                tied_by="label" if note else None,
-            )
+        note = notes.by_slug.get(ties.get(anchor.arxiv_id or "", ""))
+        old = before.get((anchor.arxiv_id, anchor.label))
+        is_tied_by_hand = old is not None and old.tied_by not in (None, BY_LABEL)
+        rows.append(
+            {
+                "line_id": line_id,
+                "note_id": old.note_id if old and is_tied_by_hand else note.id if note else None,
+                "position": position,
+                "arxiv_id": anchor.arxiv_id,
+                "version": anchor.version,
+                "label": anchor.label,
+                "raw": anchor.raw,
+                "month_stated": anchor.month_stated,
+                "month_from_id": anchor.month_from_id,
+                "state": old.state if old else "syntactic",
+                "tied_by": old.tied_by if old and is_tied_by_hand else BY_LABEL if note else None,
+            }
         )
+    _insert(session, Anchor, rows)
 
 
 def _store_mentions(
-    session: Session, document: LineDocument, line: Line, notes: dict[str, Note]
+    session: Session, document: LineDocument, line_id: int, notes: StoredNotes
 ) -> None:
-    for note in document.notes:
-        for span in find_marked_ids(note.summary):
-            if span.arxiv_id is not None:
-                session.add(
-                    Mention(
-                        arxiv_id=span.arxiv_id.id,
-                        version=span.arxiv_id.version,
-                        line_id=stored_id(line.id),
-                        note_id=notes[note.slug].id,
-                        raw=span.raw,
-                        start=span.start,
-                        end=span.end,
-                    )
-                )
+    rows = [
+        {
+            "arxiv_id": span.arxiv_id.id,
+            "version": span.arxiv_id.version,
+            "line_id": line_id,
+            "note_id": notes.by_slug[entry.slug].id,
+            "raw": span.raw,
+            "start": span.start,
+            "end": span.end,
+        }
+        for entry in document.notes
+        for span in find_marked_ids(entry.summary)
+        if span.arxiv_id is not None
+    ]
+    _insert(session, Mention, rows)
 
 
-def _warn_of_other_wordings(
-    session: Session, document: LineDocument, notes: dict[str, Note]
-) -> list[DocumentWarning]:
-    """Notes that other lines word differently: the library keeps its wording and says so."""
-    warnings = []
-    for entry in document.notes:
-        note = notes[entry.slug]
-        if note.title != entry.title:
-            warnings.append(
-                DocumentWarning(
-                    "slug-shared", f"note {entry.title!r} has the slug of {note.title!r}"
-                )
-            )
-        elif note.summary != entry.summary:
-            warnings.append(
-                DocumentWarning(
-                    "note-wording", f"note {entry.title!r} is worded otherwise by another line"
-                )
-            )
-    return warnings
-
-
-def _store_warnings(session: Session, line: Line, warnings: Sequence[DocumentWarning]) -> None:
-    for position, warning in enumerate(warnings):
-        session.add(
-            ImportWarning(
-                line_id=stored_id(line.id),
-                position=position,
-                code=warning.code,
-                message=warning.message,
-            )
-        )
+def store_warnings(
+    session: Session, line_id: int, warnings: Sequence[DocumentWarning], first: int = 0
+) -> None:
+    """Add warnings to a line's, from position ``first`` on."""
+    rows = [
+        {"line_id": line_id, "position": place, "code": warning.code, "message": warning.message}
+        for place, warning in enumerate(warnings, first)
+    ]
+    _insert(session, ImportWarning, rows)

@@ -6,6 +6,7 @@ only deeper") are what it argues against, not what it is about.
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from claims.search import query_words
 
@@ -24,8 +25,7 @@ MIN_STEM = 4
 
 def stem_words(text: str) -> set[str]:
     """Stems of the telling words: rough, but the same for scaling, scales and scale."""
-    parts = (part for word in query_words(text) for part in re.split(r"[-/]", word))
-    return {_stem(part) for part in parts if len(part) > 2}
+    return {_stem(word) for word in query_words(text) if len(word) > 2}
 
 
 def stem_subject(texts: Iterable[str]) -> set[str]:
@@ -45,6 +45,7 @@ def measure_overlap(first: str, second: str) -> float:
     return len(one & other) / min(len(one), len(other)) if one and other else 0.0
 
 
+@lru_cache(maxsize=50_000)  # documents share most of their words
 def _stem(word: str) -> str:
     for suffix in SUFFIXES:
         if word.endswith(suffix) and len(word) - len(suffix) >= MIN_STEM:
