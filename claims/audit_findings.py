@@ -30,7 +30,7 @@ FEWEST_QUOTED_WORDS = 3
 LIKE_THE_QUOTE = 0.6  # of a quotation's words in one sentence: the place that it misquotes
 SAME_STATEMENT = 0.6  # likeness from which another number in a sentence contradicts the claim's
 SHARED_LABEL = 0.5
-SHOWN_SLUG = 40  # letters
+SHOWN = 48  # letters of a slug or clause inside a message
 
 
 @dataclass(frozen=True)
@@ -248,7 +248,7 @@ def _compare_date(lean: LeaningFinding, source: SourceText, where: str) -> Itera
     if found is not None and not _lies_within(found.year, lean):
         yield AuditFinding(
             "date-conflict",
-            f"{where} dates {lean.clause!r} {lean.finding.date_raw}; its paper "
+            f"{where} dates {_shorten(lean.clause)!r} {lean.finding.date_raw}; its paper "
             f"arXiv:{source.arxiv_id} is of {found.month_name}",
             lean.clause,
             source.title,
@@ -263,7 +263,11 @@ def _lies_within(year: int, lean: LeaningFinding) -> bool:
 
 def _name(lines: dict[int, Line], line_id: int) -> str:
     slug = lines[line_id].slug if line_id in lines else f"line {line_id}"
-    return slug if len(slug) <= SHOWN_SLUG else f"{slug[:SHOWN_SLUG]}…"
+    return _shorten(slug)
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[:SHOWN].rstrip()}…"
 
 
 def closest_statement(

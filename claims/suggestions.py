@@ -5,28 +5,33 @@ names them, a system's name in title or abstract, shared telling words. A sugges
 place to look; only a person ties an anchor.
 """
 
+import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import String, cast
 from sqlmodel import Session, col, select
 
 from claims.audit_findings import AUTHOR_YEAR
-from claims.likeness import stem_words
-from claims.search import STOPWORDS, search_papers
-from claims.source_texts import OWN_BONUS, SourceText, find_closest
+from claims.search import STOPWORDS, WORD, search_papers
+from claims.source_texts import SourceText, find_closest
 from db.columns import stored_id
-from db.models import Claim, Note, Paper
+from db.models import Anchor, Claim, LineClaim, Note, Paper
 
 SHOWN = 5
-SEARCHED = 60  # papers that full text brings in
+SEARCHED = 300  # papers that full text brings in
 MOST_WITH_NAME = 25  # a word that more papers hold is no system's name
 MOST_BY_AUTHOR = 200
-WEIGHTS = {"words": 1.0, "search": 1.0, "sentence": 0.5}
+WEIGHTS = {"search": 1.0, "words": 1.0, "pairs": 2.0, "sentence": 1.0}
+HEAD = 6  # letters: "difficult" and "difficulty" are one word here
 BY_AUTHOR_AND_YEAR, BY_AUTHOR = 2.0, 0.4
 NAME_IN_TITLE, NAME_IN_ABSTRACT = 1.5, 0.8
+ANCHOR_OF_LINE = 0.3
+FIRST_WITH_NAME = 0.7  # a system's own paper comes before those that use it
 NAME = re.compile(r"\b(?:[A-Z][\w]*[A-Z][\w]*|[A-Z][a-z]{4,}\w*)(?:-[A-Z0-9][\w.]*)?\b")
 SHOWN_WORDS = 6
 
@@ -71,8 +76,8 @@ def suggest_sources(session: Session, claim: Claim, limit: int = SHOWN) -> list[
     _add_by_search(session, text, candidates)
     _add_by_name(session, claim.text, candidates)
     _add_by_author(session, claim.text, candidates)
-    for candidate in candidates.values():
-        _add_likeness(text, claim.statement, candidate)
+    _add_by_line(session, claim, candidates)
+    _add_likeness(text, claim.statement, list(candidates.values()))
     best = sorted(candidates.values(), key=lambda c: (-c.score, c.paper.arxiv_id))[:limit]
     return [_finish(candidate) for candidate in best]
 
@@ -106,13 +111,16 @@ def _add_by_name(session: Session, text: str, candidates: dict[int, _Candidate])
         if not hits or len(hits) > MOST_WITH_NAME:
             continue
         papers = _load(session, [hit.id for hit in hits])
-        for paper_id, paper in papers.items():
+        holding = [p for p in papers.values() if _find_name(name, p)]
+        first = min(holding, key=lambda p: p.arxiv_id, default=None)
+        for paper in holding:
             place = _find_name(name, paper)
-            if place is None:
-                continue
-            candidate = candidates.setdefault(paper_id, _Candidate(paper))
+            candidate = candidates.setdefault(stored_id(paper.id), _Candidate(paper))
             candidate.score += NAME_IN_TITLE if place == "title" else NAME_IN_ABSTRACT
             candidate.reasons.append(f"{name} in its {place}")
+            if paper is first and len(holding) > 1:
+                candidate.score += FIRST_WITH_NAME
+                candidate.reasons.append(f"the first of {len(holding)} stored papers with {name}")
 
 
 def find_names(text: str) -> list[str]:
@@ -155,33 +163,63 @@ def _add_by_author(session: Session, text: str, candidates: dict[int, _Candidate
             candidate.reasons.append(f"{who} is {role}, submitted in {year}, as the note says")
 
 
+def _add_by_line(session: Session, claim: Claim, candidates: dict[int, _Candidate]) -> None:
+    """Anchors of the claim's lines: several notes of a line often rest on one paper."""
+    lines = select(LineClaim.line_id).where(LineClaim.claim_id == claim.id)
+    listed = select(Anchor.arxiv_id).where(col(Anchor.line_id).in_(lines))
+    for paper in session.exec(select(Paper).where(col(Paper.arxiv_id).in_(listed))):
+        candidate = candidates.setdefault(stored_id(paper.id), _Candidate(paper))
+        candidate.score += ANCHOR_OF_LINE
+        candidate.reasons.append("an anchor of the same line")
+
+
 def _escape(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")
 
 
-def _add_likeness(text: str, statement: str, candidate: _Candidate) -> None:
-    paper = candidate.paper
-    wanted = stem_words(text)
-    shared = wanted & stem_words(f"{paper.title} {paper.abstract}")
-    candidate.score += WEIGHTS["words"] * len(shared) / max(len(wanted), 1)
-    closest = find_closest(statement, _read_abstract(paper).abstract_passages)
-    if closest is not None:
-        bonus = OWN_BONUS if closest[1].is_own_work else 0.0
-        candidate.score += WEIGHTS["sentence"] * (closest[0] + bonus)
-    words = _show_words(text, shared)
-    if words:
-        candidate.reasons.append(f"shares {len(shared)} telling words: {', '.join(words)}")
+def _add_likeness(text: str, statement: str, candidates: Sequence[_Candidate]) -> None:
+    """Rare words and neighbouring words that note and paper share, and the closest sentence.
+
+    A word is worth more the fewer of the candidates hold it.
+    """
+    wanted = _Words.of(text)
+    held = [_Words.of(f"{c.paper.title}. {c.paper.abstract}") for c in candidates]
+    counts = Counter(word for words in held for word in words.heads & wanted.heads)
+    worth = {w: math.log((len(held) + 1) / (counts[w] + 0.5)) for w in wanted.heads}
+    whole = sum(worth.values()) or 1.0
+    for candidate, words in zip(candidates, held, strict=True):
+        shared = wanted.heads & words.heads
+        pairs = wanted.pairs & words.pairs
+        candidate.score += WEIGHTS["words"] * sum(worth[w] for w in shared) / whole
+        candidate.score += WEIGHTS["pairs"] * len(pairs) / max(len(wanted.pairs), 1)
+        closest = find_closest(statement, _read_abstract(candidate.paper).abstract_passages)
+        if closest is not None:
+            candidate.score += WEIGHTS["sentence"] * (closest[0] + closest[1].own_bonus)
+        telling = sorted(shared, key=lambda w: -worth[w])[:SHOWN_WORDS]
+        if telling:
+            spelled = ", ".join(wanted.spelling[w] for w in telling)
+            candidate.reasons.append(f"shares {len(shared)} telling words: {spelled}")
+
+
+@dataclass(frozen=True)
+class _Words:
+    """The heads of a text's telling words, and which of them stand side by side."""
+
+    heads: frozenset[str]
+    pairs: frozenset[frozenset[str]]
+    spelling: dict[str, str]
+
+    @classmethod
+    def of(cls, text: str) -> "_Words":
+        words = [w.lower() for w in WORD.findall(text) if len(w) > 2]
+        told = [w for w in words if w not in STOPWORDS]
+        heads = [w[:HEAD] for w in told]
+        pairs = {frozenset(pair) for pair in pairwise(heads) if pair[0] != pair[1]}
+        return cls(frozenset(heads), frozenset(pairs), dict(zip(heads, told, strict=True)))
 
 
 def _read_abstract(paper: Paper) -> SourceText:
     return SourceText(paper.arxiv_id, paper.title, paper.abstract, (), None, 1, 1, False)
-
-
-def _show_words(text: str, shared: set[str]) -> list[str]:
-    """The longest words behind the shared stems, as the note spells them."""
-    words = dict.fromkeys(w.lower() for w in re.findall(r"[A-Za-z]{4,}", text))
-    telling = [word for word in words if stem_words(word) & shared]
-    return sorted(telling, key=lambda word: -len(word))[:SHOWN_WORDS]
 
 
 def _load(session: Session, ids: Sequence[int]) -> dict[int, Paper]:

@@ -12,6 +12,7 @@ from claims.audit_findings import AuditFinding
 from claims.commands.output import print_json, print_message
 
 WIDTH = 100
+SAID_BY_THE_WORD = {"hub"}
 SHOWN_TEXT = 160  # letters of a quoted sentence
 
 
@@ -42,7 +43,7 @@ def _print_claim(audit: ClaimAudit) -> None:
         where = f"[{place}{section}, offset {audit.passage.start}]"
         _print_wrapped(indent, f"“{_shorten(audit.passage.text)}”  {where}")
     for finding in audit.findings:
-        if finding.kind != audit.grounding:
+        if finding.kind not in SAID_BY_THE_WORD:
             _print_finding(indent, finding)
 
 
