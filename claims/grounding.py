@@ -5,6 +5,7 @@ Decides nothing by itself: ``claims.audit`` compares, so that a night's verdict 
 """
 
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from sqlmodel import Session
@@ -29,9 +30,9 @@ def audit_grounding(session: Session, claim: Claim) -> GroundingState:
     return _make_state(audit_claim(session, claim))
 
 
-def audit_groundings(session: Session) -> dict[int, GroundingState]:
+def audit_groundings(session: Session, today: date | None = None) -> dict[int, GroundingState]:
     """The grounding field of every claim, by claim id, in a few queries."""
-    return {claim_id: _make_state(audit) for claim_id, audit in audit_all(session).items()}
+    return {claim_id: _make_state(audit) for claim_id, audit in audit_all(session, today).items()}
 
 
 def _make_state(audit: ClaimAudit) -> GroundingState:

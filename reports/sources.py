@@ -15,7 +15,7 @@ from sqlmodel import Session, col, select
 
 from claims.arxiv_ids import BARE, MARKED, parse_arxiv_id
 from db.columns import stored_id
-from db.models import Paper, PaperVersion
+from db.models import Paper, PaperText, PaperVersion
 
 HIDDEN_ID = "[id not yet checked]"
 HIDDEN_LIST = re.compile(rf"\({re.escape(HIDDEN_ID)}(?:, (?:{re.escape(HIDDEN_ID)}|\.\.\.))+\)")
@@ -110,6 +110,12 @@ def read_shelf(session: Session, arxiv_ids: Iterable[object]) -> Shelf:
         )
         for version in versions:
             texts[version.paper_id].append({"title": version.title, "abstract": version.abstract})
+        full_texts = session.exec(
+            select(PaperText).where(col(PaperText.paper_id).in_([p.id for p in rows]))
+        )
+        for full in full_texts:  # offsets of a section's quotes count from the text's beginning
+            names = [str(part["name"]) for part in full.sections] or ["text"]
+            texts[full.paper_id].append(dict.fromkeys(names, full.text))
     return Shelf(papers, dict(texts))
 
 

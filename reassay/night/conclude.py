@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlmodel import Session, col, func, select
 
-from claims.grounding import GroundingState, audit_grounding
+from claims.grounding import GroundingState, audit_groundings
 from claims.literature import LiteratureState, SearchExtent, conclude_literature
 from claims.queries import current_verdicts
 from claims.reading import current_revision
@@ -32,19 +32,25 @@ def conclude_library(
     extent = SearchExtent(through=searched[0], papers=papers, source=searched[1])
     live = len(set(session.exec(select(Binding.claim_id)).all()))
     verdicts = current_verdicts(session)
+    groundings = audit_groundings(session, today)
     claims = session.exec(select(Claim).order_by(col(Claim.id))).all()
     changed = 0
     for claim in claims:
-        verdict = _conclude_claim(session, claim, extent, live, today)
+        grounding = groundings[stored_id(claim.id)]
+        verdict = _conclude_claim(session, claim, grounding, extent, live, today)
         changed += _store(session, verdict, verdicts.get(stored_id(claim.id)), night)
     session.commit()
     return StepResult(detail={"claims": len(claims), "changed": changed})
 
 
 def _conclude_claim(
-    session: Session, claim: Claim, extent: SearchExtent, live: int, today: date
+    session: Session,
+    claim: Claim,
+    grounding: GroundingState,
+    extent: SearchExtent,
+    live: int,
+    today: date,
 ) -> Verdict:
-    grounding = audit_grounding(session, claim)
     _mark_quoted(session, grounding)
     literature = conclude_literature(session, claim, extent, today)
     local = conclude_local(session, stored_id(claim.id), live_claims=live)
