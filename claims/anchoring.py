@@ -15,7 +15,7 @@ from claims.arxiv_ids import ArxivId, parse_arxiv_id
 from claims.edit_journal import Signature, edit_transaction, record_edit, take_live_claim
 from db.columns import stored_id, utc_now
 from db.errors import AnchorRefused
-from db.models import Anchor, Claim, Edit, HarvestWindow, Line, LineClaim, Note, Paper
+from db.models import Anchor, Claim, Edit, HarvestWindow, LineClaim, Note, Paper
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def tie_anchor(
         if loose is not None:
             edit = _tie_loose(session, claim, loose, note, signature)
             return TiedAnchor(wanted.id, title, loose.state, False, True, edit.id)
-        anchor = _create(session, claim, note, wanted, title, signature.author)
+        anchor = _create(session, _first_line(session, claim), note, wanted, signature.author)
         edit = _record_created(session, claim, anchor, signature)
         return TiedAnchor(wanted.id, title, anchor.state, True, True, edit.id)
 
@@ -81,7 +81,7 @@ def check_id(session: Session, text: str, today: date) -> ArxivId:
     return wanted
 
 
-def reapply_anchors(session: Session, line: Line) -> int:
+def reapply_anchors(session: Session, line_id: int) -> int:
     """Tie again what people tied, after a line's anchors were read anew; returns how many.
 
     The journal's entries are brought up to date, so that an undo finds the new rows. Does
@@ -92,7 +92,7 @@ def reapply_anchors(session: Session, line: Line) -> int:
         .where(Edit.kind == "anchor", col(Edit.undone_at).is_(None))
         .order_by(col(Edit.id))
     )
-    return sum(_reapply(session, edit) for edit in edits if edit.after.get("line_id") == line.id)
+    return sum(_reapply(session, edit) for edit in edits if edit.after.get("line_id") == line_id)
 
 
 def _take_note(session: Session, claim: Claim) -> Note:
@@ -141,15 +141,19 @@ def _describe(anchor: Anchor) -> dict[str, Any]:
     }
 
 
-def _create(
-    session: Session, claim: Claim, note: Note, wanted: ArxivId, title: str | None, author: str
-) -> Anchor:
-    """An anchor on the claim's first line; a person who names it has seen its title."""
+def _first_line(session: Session, claim: Claim) -> int:
     line_id = session.exec(
         select(func.min(LineClaim.line_id)).where(LineClaim.claim_id == claim.id)
     ).one()
     if line_id is None:
         raise AnchorRefused(f"{claim.handle} is in no line: import a line that lists its note")
+    return line_id
+
+
+def _create(session: Session, line_id: int, note: Note, wanted: ArxivId, author: str) -> Anchor:
+    """A new anchor; a person who names a stored paper has seen its title."""
+    paper = session.exec(select(Paper).where(Paper.arxiv_id == wanted.id)).first()
+    title = paper.title if paper else None
     last = session.exec(select(func.max(Anchor.position)).where(Anchor.line_id == line_id)).one()
     anchor = Anchor(
         line_id=line_id,
@@ -169,32 +173,28 @@ def _create(
 
 
 def _reapply(session: Session, edit: Edit) -> int:
+    """Make the anchor of a journal entry stand again; 1 if it did not."""
     after = edit.after
     claim, note = session.get(Claim, edit.claim_id), session.get(Note, after["note_id"])
-    if claim is None or note is None or session.get(Anchor, after["anchor_id"]) is not None:
+    wanted = parse_arxiv_id(after["arxiv_id"])
+    if claim is None or note is None or wanted is None:
         return 0
-    listed = session.exec(
-        select(Anchor).where(
-            Anchor.line_id == after["line_id"], Anchor.arxiv_id == after["arxiv_id"]
-        )
-    ).first()
-    if listed is not None and listed.note_id not in (None, note.id):
-        listed = None
-    if listed is not None:
-        before = {"anchor_id": listed.id, "note_id": listed.note_id, "tied_by": listed.tied_by}
-        listed.note_id, listed.tied_by = note.id, after["tied_by"]
-        session.add(listed)
+    query = select(Anchor).where(
+        Anchor.line_id == after["line_id"], Anchor.arxiv_id == after["arxiv_id"]
+    )
+    listed = list(session.exec(query))
+    kept = next((a for a in listed if a.note_id == note.id), None)
+    anchor = kept or next((a for a in listed if a.note_id is None), None)
+    if anchor is None:
+        anchor = _create(session, after["line_id"], note, wanted, str(after["tied_by"]))
+        edit.before = {"anchor_id": anchor.id, "created": True}
     else:
-        wanted = parse_arxiv_id(after["arxiv_id"])
-        if wanted is None:
-            return 0
-        paper = session.exec(select(Paper).where(Paper.arxiv_id == wanted.id)).first()
-        title = paper.title if paper else None
-        listed = _create(session, claim, note, wanted, title, str(after["tied_by"]))
-        before = {"anchor_id": listed.id, "created": True}
-    edit.before, edit.after = before, {**after, **_describe(listed)}
+        edit.before = {"anchor_id": anchor.id, "note_id": None, "tied_by": None}
+        anchor.note_id, anchor.tied_by = note.id, after["tied_by"]
+        session.add(anchor)
+    edit.after = {**after, **_describe(anchor)}
     session.add(edit)
-    return 1
+    return int(kept is None)
 
 
 def _read_unknown(session: Session) -> set[str]:

@@ -30,6 +30,7 @@ from claims.kept_parts import (
 from claims.note_store import NoteChange, StoredNotes, store_entries
 from claims.pages import PageText, read_page
 from claims.slugs import is_same_question, number_slug
+from claims.succession import find_heirs
 from db.columns import stored_id, utc_now
 from db.engine import is_sqlite
 from db.models import (
@@ -44,6 +45,7 @@ from db.models import (
     Task,
 )
 
+SLUG_BEGINS = 24  # characters: own and made slugs of a question differ later, if at all
 ATTEMPTS = 3  # of one document, when another process writes at the same time
 IMPORT_LOCK = 724412  # PostgreSQL: one import writes at a time, others wait
 
@@ -143,7 +145,7 @@ def _store_document(session: Session, document: LineDocument, page: PageText) ->
     is_new = line is None
     line = _store_line(session, document, line, slug, page.name)
     notes = store_entries(session, document.notes, stored_id(line.id))
-    _store_parts(session, document, line, notes)
+    _store_parts(session, document, line, notes, is_new=is_new)
     warnings = [*page.warnings, *document.warnings, *notes.warnings]
     if slug != document.slug:
         warnings.append(
@@ -166,9 +168,19 @@ def _find_line(
         if line is None or has_own_slug or is_same_question(line.question, document.question):
             break
     if line is None and number == 1:
-        line = session.exec(select(Line).where(Line.question == document.question)).first()
+        line = _find_by_question(session, document)
         slug = line.slug if line is not None else slug
     return line, slug
+
+
+def _find_by_question(session: Session, document: LineDocument) -> Line | None:
+    """The line of this very question whose page gave it a slug that begins like this one."""
+    begins = col(Line.slug).startswith(document.slug[:SLUG_BEGINS], autoescape=True)
+    for line_id in session.exec(select(Line.id).where(begins)).all():
+        line = session.get(Line, line_id)
+        if line is not None and line.question == document.question:
+            return line
+    return None
 
 
 def _describe(
@@ -263,7 +275,9 @@ def _store_line(
     return line
 
 
-def _store_parts(session: Session, document: LineDocument, line: Line, notes: StoredNotes) -> None:
+def _store_parts(
+    session: Session, document: LineDocument, line: Line, notes: StoredNotes, *, is_new: bool
+) -> None:
     line_id = stored_id(line.id)
     places = {entry.slug: place for place, entry in reversed(list(enumerate(document.notes)))}
     cited = {entry.slug: entry.cited for entry in reversed(document.notes)}
@@ -275,9 +289,19 @@ def _store_parts(session: Session, document: LineDocument, line: Line, notes: St
             for slug, note in notes.by_slug.items()
         ],
     )
-    _insert(session, LineClaim, [{"line_id": line_id, "claim_id": c.id} for c in notes.claims])
-    _store_findings(session, document, line_id, notes)
-    _store_anchors(session, document, line_id, notes)
+    heirs = {heir.id for claim in notes.claims for heir in find_heirs(session, claim)}
+    _insert(
+        session,
+        LineClaim,
+        [{"line_id": line_id, "claim_id": c} for c in sorted(heirs, key=stored_id)],
+    )
+    _store_findings(session, document, line_id, notes, is_new=is_new)
+    _store_anchors(session, document, line_id, notes, is_new=is_new)
+    if not is_new:
+        from claims.anchoring import reapply_anchors
+
+        session.flush()
+        reapply_anchors(session, line_id)
     tasks = [{"number": t.number, "title": t.title, "text": t.text} for t in document.tasks]
     _insert(session, Task, [{"line_id": line_id, **task} for task in tasks])
     _store_mentions(session, document, line_id, notes)
@@ -289,10 +313,11 @@ def _insert(session: Session, table: type[SQLModel], rows: Sequence[dict[str, An
 
 
 def _store_findings(
-    session: Session, document: LineDocument, line_id: int, notes: StoredNotes
+    session: Session, document: LineDocument, line_id: int, notes: StoredNotes, *, is_new: bool
 ) -> None:
-    rows = keep_findings(session, document, line_id)
-    kept = {(tie.finding_id, tie.note_id) for tie in find_ties_by_people(session, rows)}
+    rows = keep_findings(session, document, line_id, is_new=is_new)
+    by_people = [] if is_new else find_ties_by_people(session, rows)
+    kept = {(tie.finding_id, tie.note_id) for tie in by_people}
     ties = [
         {
             "finding_id": rows[tie.finding].id,
@@ -306,10 +331,10 @@ def _store_findings(
 
 
 def _store_anchors(
-    session: Session, document: LineDocument, line_id: int, notes: StoredNotes
+    session: Session, document: LineDocument, line_id: int, notes: StoredNotes, *, is_new: bool
 ) -> None:
     ties = tie_anchors(document)
-    before = take_anchors(session, line_id)
+    before = {} if is_new else take_anchors(session, line_id)
     rows = []
     for position, anchor in enumerate(document.anchors):
         note = notes.by_slug.get(ties.get(anchor.arxiv_id or "", ""))
