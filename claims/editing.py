@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlmodel import Session
 
+from claims.claim_parts import split_claim as split_parts
 from claims.edit_journal import (
     Signature,
     add_revision,
@@ -24,7 +25,6 @@ from claims.edit_journal import (
     wording_of,
 )
 from claims.handles import free_slug, next_handle
-from claims.quantities import find_quantities
 from claims.sentences import first_sentence
 from db.columns import stored_id, utc_now
 from db.errors import EditRefused
@@ -36,13 +36,13 @@ FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 
 def reword_claim(session: Session, claim: Claim, text: str, signature: Signature) -> Edit:
-    """Give a claim a new text; insight, limit and scope stay as they are.
+    """Give a claim a new text; parts that a person gave it stay, the others are read anew.
 
     Raises:
         EditRefused: the claim is retired, or the text is empty or the same as before.
     """
-    text = _clean(text, "the text")
-    return _change_wording(session, stored_id(claim.id), "reword", _read_text(text), signature)
+    change = {"text": _clean(text, "the text")}
+    return _change_wording(session, stored_id(claim.id), "reword", change, signature)
 
 
 def edit_claim(
@@ -141,6 +141,8 @@ def _change_wording(
         number = claim.revision_number
         before = wording_of(read_revision(session, claim, number))
         after = {**before, **change}
+        if "text" in change:
+            after = _read_text(change["text"], before)
         if "scope" in change:
             after["scope"] = _merge_scope(before["scope"], change["scope"])
         if after == before:
@@ -165,7 +167,7 @@ def _merge_scope(before: dict[str, Any], change: dict[str, str | None]) -> dict[
 
 
 def _make_part(session: Session, whole: Claim, text: str, signature: Signature) -> Claim:
-    wording = _read_text(text)
+    wording = _read_text(text, wording_of(read_revision(session, whole, whole.revision_number)))
     part = Claim(
         handle=next_handle(session),
         slug=free_slug(session, wording["statement"]),
@@ -176,17 +178,23 @@ def _make_part(session: Session, whole: Claim, text: str, signature: Signature) 
     )
     session.add(part)
     session.flush()
-    scope = read_revision(session, whole, whole.revision_number).scope
-    wording |= {"insight": None, "limit": None, "scope": scope}
     reason = f"split from {whole.handle}: {signature.why.strip()}"
     add_revision(session, part, wording, Signature(signature.author, reason))
     return part
 
 
-def _read_text(text: str) -> dict[str, Any]:
-    """What follows from a claim's text alone."""
-    numbers = [quantity.record() for quantity in find_quantities(text)]
-    return {"text": text, "statement": first_sentence(text) or text, "numbers": numbers}
+def _read_text(text: str, before: dict[str, Any]) -> dict[str, Any]:
+    """The wording of a new text; what a person said of the claim before outlives it."""
+    read, old = split_parts(text), split_parts(before["text"])
+    by_people = {k: v for k, v in before["scope"].items() if old.scope.get(k) != v}
+    return {
+        "text": text,
+        "statement": first_sentence(text) or text,
+        "numbers": read.numbers,
+        "insight": read.insight if before["insight"] == old.insight else before["insight"],
+        "limit": read.limit if before["limit"] == old.limit else before["limit"],
+        "scope": {**read.scope, **by_people},
+    }
 
 
 def _retire(session: Session, claim: Claim, reason: str) -> None:

@@ -308,19 +308,20 @@ def _store_parts(
 
 
 def _insert(session: Session, table: type[SQLModel], rows: Sequence[dict[str, Any]]) -> None:
+    """Insert plain rows, all columns given; objects would cost several times as much."""
     if rows:
-        session.execute(insert(table), rows)
+        session.connection().execute(insert(table), rows)
 
 
 def _store_findings(
     session: Session, document: LineDocument, line_id: int, notes: StoredNotes, *, is_new: bool
 ) -> None:
-    rows = keep_findings(session, document, line_id, is_new=is_new)
-    by_people = [] if is_new else find_ties_by_people(session, rows)
+    ids = keep_findings(session, document, line_id, is_new=is_new)
+    by_people = [] if is_new else find_ties_by_people(session, ids)
     kept = {(tie.finding_id, tie.note_id) for tie in by_people}
     ties = [
         {
-            "finding_id": rows[tie.finding].id,
+            "finding_id": ids[tie.finding],
             "note_id": notes.by_slug[tie.note].id,
             "likeness": tie.likeness,
             "tied_by": BY_LIKENESS,

@@ -266,7 +266,7 @@ def reword_claim(
             ClaimRevision.claim_id == claim.id, ClaimRevision.number == claim.revision_number
         )
     ).one()
-    if author != IMPORTER or claim.merged_into_id is not None:
+    if author != IMPORTER or claim.retired_at is not None:
         warnings.append(
             DocumentWarning(
                 "claim-edited",

@@ -45,6 +45,18 @@ def current_revision(session: Session, claim: Claim) -> ClaimRevision:
     ).one()
 
 
+def read_wordings(session: Session) -> dict[int, ClaimRevision]:
+    """The wordings in force of all claims, by claim id."""
+    rows = session.exec(
+        select(ClaimRevision).join(
+            Claim,
+            (col(Claim.id) == ClaimRevision.claim_id)
+            & (col(Claim.revision_number) == ClaimRevision.number),
+        )
+    ).all()
+    return {row.claim_id: row for row in rows}
+
+
 def read_evidence(session: Session, claim: Claim, limit: int = 20) -> list[dict[str, Any]]:
     """Stance rows of a claim: confirmed first, then directed ones, then by rank in triage."""
     ranks = dict(

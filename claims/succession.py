@@ -8,7 +8,7 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from db.columns import stored_id
-from db.models import Claim, ClaimRevision, Edit
+from db.models import Claim, Edit
 
 MOVES = ("merge", "split")  # kinds of edits that touch more claims than their own
 
@@ -45,16 +45,6 @@ def find_heirs(session: Session, claim: Claim) -> list[Claim]:
     parts = session.exec(select(Claim).where(col(Claim.handle).in_(handles))).all()
     found = [heir for part in parts for heir in find_heirs(session, part)]
     return list({stored_id(heir.id): heir for heir in found}.values())
-
-
-def is_reworded(session: Session, claim: Claim) -> bool:
-    """Whether a claim reads otherwise than an import last worded it: a person's word stays."""
-    imported = session.exec(
-        select(ClaimRevision.text)
-        .where(ClaimRevision.claim_id == claim.id, ClaimRevision.author == "import")
-        .order_by(col(ClaimRevision.number).desc())
-    ).first()
-    return claim.text != imported
 
 
 def read_edits(session: Session, claim: Claim) -> list[dict[str, Any]]:

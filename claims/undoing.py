@@ -26,7 +26,7 @@ from claims.edit_journal import (
 )
 from db.columns import stored_id, utc_now
 from db.errors import EditRefused
-from db.models import Anchor, Claim, ClaimRevision, Edit, Line, LineClaim, load_all_tables
+from db.models import Anchor, Claim, ClaimRevision, Edit, LineClaim, load_all_tables
 
 GOES_WITH_A_CLAIM = {"claim_revision", "line_claim", "edit"}
 
@@ -118,11 +118,10 @@ def _undo_split(session: Session, edit: Edit, _: Signature) -> None:
 
 
 def _undo_anchor(session: Session, edit: Edit, _: Signature) -> None:
-    anchor = session.get(Anchor, edit.before["anchor_id"])
-    line = session.get(Line, anchor.line_id) if anchor else None
-    if anchor is None or line is None or line.changed_at > edit.made_at:
+    anchor = _find_anchor(session, edit)
+    if anchor is None:
         raise EditRefused(
-            "the line of this anchor was imported again since: tie the anchor by hand instead"
+            "this anchor was changed since, or an import took it away: tie it anew by hand"
         )
     if edit.before.get("created"):
         session.delete(anchor)
@@ -131,6 +130,15 @@ def _undo_anchor(session: Session, edit: Edit, _: Signature) -> None:
         anchor.tied_by = edit.before.get("tied_by")
         session.add(anchor)
     session.flush()
+
+
+def _find_anchor(session: Session, edit: Edit) -> Anchor | None:
+    """The anchor that an edit tied; an import of its line writes it anew, under another id."""
+    made = {key: edit.after.get(key) for key in ("line_id", "arxiv_id", "note_id", "tied_by")}
+    query = select(Anchor).order_by(col(Anchor.id) != edit.before["anchor_id"])
+    for name, value in made.items():
+        query = query.where(getattr(Anchor, name) == value)
+    return session.exec(query).first()
 
 
 def _revive(session: Session, claim: Claim) -> None:

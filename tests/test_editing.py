@@ -1,6 +1,6 @@
 """A person edits claims: revisions, journal, lines, and taking it all back."""
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 from sqlmodel import Session, select
 
+from claims.anchoring import tie_anchor
 from claims.documents import normalise_text
 from claims.edit_journal import Signature
 from claims.editing import edit_claim, merge_claim, retire_claim, reword_claim, split_claim
 from claims.importing import import_text
 from claims.queries import find_claim, list_claims
-from claims.reading import read_claim, read_history
+from claims.reading import current_revision, read_claim, read_history
 from claims.undoing import undo_edit
 from db.columns import stored_id
 from db.engine import open_database, open_session
@@ -99,6 +100,18 @@ def test_parts_of_a_claim(any_engine: Engine) -> None:
         assert claim.revision_number == 3
 
 
+def test_a_rewording_keeps_what_a_person_said_of_the_claim(session: Session) -> None:
+    load(session)
+    claim = find_claim(session, "c3")
+    edit_claim(session, claim, ADA, insight="Order helps.", scope={"task": "decks"})
+    reword_claim(session, claim, "Small models sort 40% more.", ADA)
+    revision = current_revision(session, claim)
+    assert revision.insight == "Order helps."
+    assert revision.limit == "Small models sort 40% more."
+    assert revision.scope["task"] == "decks"
+    assert revision.scope["model_class"] == "Small models"
+
+
 def test_a_merge_moves_the_lines_and_the_handle_still_answers(any_engine: Engine) -> None:
     with open_session(any_engine) as session:
         load(session)
@@ -181,20 +194,20 @@ def test_an_anchor_edit_is_taken_back(any_engine: Engine) -> None:
     with open_session(any_engine) as session:
         load(session)
         claim = find_claim(session, "c1")
-        anchor = session.exec(select(Anchor).where(Anchor.label == "Cold kettles")).first()
-        assert anchor is not None
-        before = {"anchor_id": anchor.id, "note_id": anchor.note_id, "tied_by": anchor.tied_by}
-        anchor.note_id, anchor.tied_by = claim.note_id, "ada"
-        session.add_all(
-            [
-                anchor,
-                Edit(claim_id=stored_id(claim.id), kind="anchor", author="ada", reason="mine",
-                     before=before, after={"anchor_id": anchor.id}),
-            ]
-        )  # fmt: skip
-        session.commit()
+
+        def anchors() -> list[tuple[str | None, int | None, str | None]]:
+            rows = session.exec(select(Anchor).order_by(Anchor.id)).all()  # type: ignore[arg-type]
+            return [(row.arxiv_id, row.note_id, row.tied_by) for row in rows]
+
+        before = anchors()
+        tie_anchor(session, claim, "2603.23004", ADA)  # which a line lists
+        tie_anchor(session, claim, "2502.05171", ADA)  # which none does
         undo_edit(session, ADA, claim)
-        assert (anchor.note_id, anchor.tied_by) == (before["note_id"], before["tied_by"])
+        tied = anchors()
+        assert len(tied) == len(before)
+        assert ("2603.23004", claim.note_id, "ada") in tied
+        undo_edit(session, ADA, claim)
+        assert anchors() == before
 
 
 @pytest.mark.parametrize("text", ["", "  ", "a\x00b", "\ud800", "x" * 10_001])
@@ -213,22 +226,14 @@ def test_edits_of_several_processes_stand_in_a_row(database_url: str) -> None:
     engine = open_database(database_url)
     with open_session(engine) as session:
         load(session)
-    errors: list[BaseException] = []
 
     def reword(name: str) -> None:
-        try:
-            with open_session(engine) as session:
-                for turn in range(5):
-                    reword_claim(session, find_claim(session, "c1"), f"{name} {turn}.", ADA)
-        except BaseException as error:
-            errors.append(error)
+        with open_session(engine) as session:
+            for turn in range(5):
+                reword_claim(session, find_claim(session, "c1"), f"{name} {turn}.", ADA)
 
-    threads = [threading.Thread(target=reword, args=(name,)) for name in ("A", "B", "C")]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert errors == []
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(reword, "ABC")) == [None] * 3
     with open_session(engine) as session:
         numbers = [e["revision"] for e in read_history(session, find_claim(session, "c1"))
                    if e["event"] == "revision"]  # fmt: skip

@@ -21,7 +21,7 @@ def reword(
 ) -> None:
     """Give a claim a new wording; verdicts keep pointing to the wording that they judged.
 
-    Insight, limit and scope stay as they are: 'reassay claims edit' changes them.
+    Insight, limit and scope are read from it anew, except what 'reassay claims edit' set.
 
     Example: reassay claims reword c4 "On one problem family, 55-60%." --why "source is narrower"
     """
