@@ -25,7 +25,13 @@ COMMANDS: dict[str, Entry | dict[str, Entry]] = {
             "claims.commands.list_claims:list_claims_command", "Claims and their headlines."
         ),
         "show": Entry("claims.commands.show:show", "One claim with its sources."),
-        "search": Entry("claims.commands.search:search", "Claims that match a text."),
+        "search": Entry(
+            "claims.commands.search:search", "Claims, notes and papers that match a text."
+        ),
+        "export": Entry(
+            "claims.commands.export:export", "The library as JSON, CSV, BibTeX, TriG or a patch."
+        ),
+        "restore": Entry("claims.commands.restore:restore", "A JSON export into an empty library."),
         "history": Entry(
             "claims.commands.history:history", "Revisions, edits and verdicts of a claim."
         ),

@@ -1,0 +1,1 @@
+"""The library in forms that other tools read; one module a form."""
