@@ -242,11 +242,12 @@ def _search(
     where = "".join(f" AND {condition}" for condition in keep.conditions)
     if is_sqlite(session.get_bind()):
         match = " OR ".join(f'"{word}"' for word in words)
+        rows_of = f"JOIN {table} AS source ON source.id = {table}_fts.rowid " if where else ""
         statement = (
-            f"SELECT source.id, -bm25({table}_fts, {TITLE_WEIGHT}, 1.0) AS score, "
-            f"snippet({table}_fts, -1, :start, :stop, ' … ', 16) FROM {table}_fts "
-            f"JOIN {table} AS source ON source.id = {table}_fts.rowid "
-            f"WHERE {table}_fts MATCH :match{where} ORDER BY score DESC, source.id LIMIT :limit"
+            f"SELECT {table}_fts.rowid, -bm25({table}_fts, {TITLE_WEIGHT}, 1.0) AS score, "
+            f"snippet({table}_fts, -1, :start, :stop, ' … ', 16) FROM {table}_fts {rows_of}"
+            f"WHERE {table}_fts MATCH :match{where} "
+            f"ORDER BY score DESC, {table}_fts.rowid LIMIT :limit"
         )
     else:
         match = " | ".join(words)
