@@ -6,7 +6,9 @@ hold; an anchor keeps its checked state and a tie made by a person.
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import cast
 
+from sqlalchemy import Table, insert, inspect
 from sqlmodel import Session, col, delete, select, update
 
 from claims.claim_parts import describe_numbers
@@ -18,27 +20,48 @@ BY_LABEL = "label"
 BY_LIKENESS = "likeness"
 
 
-def keep_findings(session: Session, document: LineDocument, line_id: int) -> list[Finding]:
-    """The line's findings as rows, in the document's order; unchanged ones keep their id."""
+def keep_findings(
+    session: Session, document: LineDocument, line_id: int, *, is_new: bool
+) -> list[int]:
+    """Store the line's findings; their ids in the document's order, unchanged ones keep theirs."""
     before: defaultdict[str, list[Finding]] = defaultdict(list)
-    for row in session.exec(select(Finding).where(Finding.line_id == line_id)).all():
-        before[row.text].append(row)
-    rows: list[Finding] = []
+    if not is_new:
+        for row in session.exec(select(Finding).where(Finding.line_id == line_id)).all():
+            before[row.text].append(row)
+    ids: dict[int, int] = {}
+    fresh: list[dict[str, object]] = []
     for position, entry in enumerate(document.findings):
         values = {"line_id": line_id, **_values(entry, position)}
         if before[entry.text]:
-            rows.append(before[entry.text].pop(0))
+            row = before[entry.text].pop(0)
             for name, value in values.items():
-                setattr(rows[-1], name, value)
+                setattr(row, name, value)
+            session.add(row)
+            ids[position] = stored_id(row.id)
         else:
-            rows.append(Finding.model_validate(values))
-    gone = [stored_id(row.id) for left in before.values() for row in left]
+            fresh.append(values)
+    _drop_findings(session, [stored_id(row.id) for left in before.values() for row in left])
+    ids |= _insert_findings(session, fresh)
+    return [ids[position] for position in range(len(document.findings))]
+
+
+def _insert_findings(session: Session, rows: list[dict[str, object]]) -> dict[int, int]:
+    """Ids of new findings by their position."""
+    if not rows:
+        return {}
+    table = cast(Table, inspect(Finding).local_table)
+    session.flush()
+    found = session.connection().execute(
+        insert(table).returning(table.c.position, table.c.id), rows
+    )
+    return {int(row[0]): int(row[1]) for row in found}
+
+
+def _drop_findings(session: Session, gone: list[int]) -> None:
+    """Delete findings that the document no longer holds; claims made from them stay."""
     if gone:
         session.exec(update(Claim).where(col(Claim.finding_id).in_(gone)).values(finding_id=None))
         session.exec(delete(Finding).where(col(Finding.id).in_(gone)))
-    session.add_all(rows)
-    session.flush()
-    return rows
 
 
 def _values(entry: FindingEntry, position: int) -> dict[str, object]:
@@ -56,9 +79,8 @@ def _values(entry: FindingEntry, position: int) -> dict[str, object]:
     }
 
 
-def find_ties_by_people(session: Session, findings: Sequence[Finding]) -> list[FindingNote]:
-    """The ties that people made; those by likeness are removed, to be measured anew."""
-    ids = [stored_id(row.id) for row in findings]
+def find_ties_by_people(session: Session, ids: Sequence[int]) -> list[FindingNote]:
+    """The ties of findings that people made; those by likeness go, to be measured anew."""
     if not ids:
         return []
     session.exec(

@@ -25,7 +25,7 @@ MIN_STEM = 4
 
 def stem_words(text: str) -> set[str]:
     """Stems of the telling words: rough, but the same for scaling, scales and scale."""
-    return {_stem(word) for word in query_words(text) if len(word) > 2}
+    return set(_stem_text(text))
 
 
 def stem_subject(texts: Iterable[str]) -> set[str]:
@@ -41,8 +41,13 @@ def is_covered(label: str, texts: Iterable[str]) -> bool:
 
 def measure_overlap(first: str, second: str) -> float:
     """Shared stems over the smaller set's size: 0 nothing in common, 1 one holds the other."""
-    one, other = stem_words(first), stem_words(second)
+    one, other = _stem_text(first), _stem_text(second)
     return len(one & other) / min(len(one), len(other)) if one and other else 0.0
+
+
+@lru_cache(maxsize=4_000)  # a note's text comes back with every line that lists it
+def _stem_text(text: str) -> frozenset[str]:
+    return frozenset(_stem(word) for word in query_words(text) if len(word) > 2)
 
 
 @lru_cache(maxsize=50_000)  # documents share most of their words
