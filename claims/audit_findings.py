@@ -16,12 +16,13 @@ from claims.number_checks import (
     describe_qualifier,
     find_missing_numbers,
     find_qualifier_changes,
+    pick_missing,
     unit_kind,
 )
 from claims.quantities import find_quantities
 from claims.scope import find_scope_gaps
 from claims.sentences import split_sentences
-from claims.source_texts import Passage, SourceText, find_closest, score_likeness
+from claims.source_texts import Passage, SourceText, find_closest, rank_passages, score_likeness
 from db.models import Anchor, Line
 
 AUTHOR_YEAR = re.compile(r"\b(?P<who>[A-Z][\w'’-]+) et al\.?,?\s*\(?(?P<year>(?:19|20)\d{2})\)?")
@@ -162,7 +163,7 @@ def _shares_label(label: str, source: SourceText) -> bool:
 
 
 def _compare_numbers(text: str, source: SourceText) -> Iterator[AuditFinding]:
-    for quantity in find_missing_numbers(text, source.all_text):
+    for quantity in pick_missing(find_quantities(text), source.given):
         other = _find_other_number(text, unit_kind(quantity), source)
         if other is not None:
             yield AuditFinding(
@@ -203,7 +204,7 @@ def _shares_number(one: str, other: str) -> bool:
 
 
 def _compare_qualifiers(text: str, source: SourceText, where: str) -> Iterator[AuditFinding]:
-    for said, stated in find_qualifier_changes(text, source.all_text):
+    for said, stated in find_qualifier_changes(text, source.numbers):
         yield AuditFinding(
             "qualifier",
             f"{where} says {describe_qualifier(said)!r}; the source says "
@@ -275,12 +276,12 @@ def closest_statement(
 ) -> tuple[float, SourceText, Passage] | None:
     """The sentence of any source that is most like a statement; abstracts win ties."""
     scored = [
-        (found[0], source, found[1])
+        (rank, likeness, source, passage)
         for source in sources
-        for found in [find_closest(statement, source.passages)]
-        if found is not None
+        for rank, likeness, passage in rank_passages(statement, source.passages)
     ]
-    return max(scored, key=lambda row: row[0] + row[2].own_bonus) if scored else None
+    best = max(scored, key=lambda row: row[0], default=None)
+    return best[1:] if best else None
 
 
 def measure_cover(statement: str, source: SourceText, passage: Passage) -> float:

@@ -13,6 +13,8 @@ from claims.quantities import Quantity, find_quantities
 from claims.sentences import split_sentences
 
 SAME_VALUE = 1e-9
+Given = set[tuple[float, str]]  # values with the kind of their unit
+DIGIT = re.compile(r"\d")
 LISTED = re.compile(  # 2.7%/4.3%, 125M/350M, 23\%: forms of abstracts and of LaTeX
     r"(?<![\w.])(\d+(?:\.\d+)?)\s*(%|[KMBT](?!\w))?(?:/(\d+(?:\.\d+)?)\s*(%|[KMBT](?!\w)))+"
 )
@@ -40,6 +42,8 @@ def read_numbers(text: str) -> list[QualifiedNumber]:
     clean = _blank_latex(text)
     numbers = []
     for sentence in split_sentences(clean):
+        if DIGIT.search(sentence.text) is None:
+            continue
         last: Quantity | None = None
         in_force: str | None = None
         for quantity in find_quantities(sentence.text):
@@ -56,20 +60,26 @@ def find_missing_numbers(claim_text: str, source_text: str) -> list[Quantity]:
 
     A range is given where both of its ends are.
     """
-    given = _given_values(source_text)
-    return [
-        wanted
-        for wanted in find_quantities(claim_text)
-        if wanted.unit
-        and not all((round(v, 9), unit_kind(wanted)) in given for v in (wanted.low, wanted.high))
-    ]
+    return pick_missing(find_quantities(claim_text), given_values(source_text))
+
+
+def pick_missing(wanted: Sequence[Quantity], given: Given) -> list[Quantity]:
+    """As ``find_missing_numbers``, for texts that were read before."""
+    return [q for q in wanted if q.unit and not _is_given(q, given)]
+
+
+def gives_any(wanted: Sequence[Quantity], given: Given) -> bool:
+    """Whether one of the quantities with a unit is given."""
+    return bool(given) and any(q.unit and _is_given(q, given) for q in wanted)
 
 
 def find_qualifier_changes(
-    claim_text: str, source_text: str
+    claim_text: str, stated: Sequence[QualifiedNumber]
 ) -> list[tuple[QualifiedNumber, QualifiedNumber]]:
-    """Numbers that both texts give, under different qualifiers everywhere in the source."""
-    stated = read_numbers(source_text)
+    """Numbers that claim and source both give, under different qualifiers all over the source.
+
+    ``stated`` is the source's text as ``read_numbers`` reads it.
+    """
     changes = []
     for said in read_numbers(claim_text):
         same = [number for number in stated if is_same_value(said.quantity, number.quantity)]
@@ -107,7 +117,10 @@ def _class_of(quantity: Quantity) -> str | None:
     return CLASS_OF.get((quantity.qualifier or "").lower())
 
 
-def _given_values(text: str) -> set[tuple[float, str]]:
+def given_values(text: str) -> Given:
+    """The values that a text gives, each with the kind of its unit."""
+    if DIGIT.search(text) is None:
+        return set()
     clean = _blank_latex(text)
     given = {
         (round(value, 9), unit_kind(quantity))
@@ -117,6 +130,11 @@ def _given_values(text: str) -> set[tuple[float, str]]:
     for match in LISTED.finditer(clean):
         given |= _listed_values(match[0])
     return given
+
+
+def _is_given(quantity: Quantity, given: Given) -> bool:
+    kind = unit_kind(quantity)
+    return all((round(value, 9), kind) in given for value in (quantity.low, quantity.high))
 
 
 def _listed_values(listed: str) -> set[tuple[float, str]]:

@@ -33,7 +33,8 @@ ONE_SETTING = re.compile(
 )
 MANY_SETTINGS = re.compile(
     rf"\b(?:diverse|multiple|various|several|many|numerous|wide|broad|range of|different|\d+|two|"
-    rf"three|four|five|six|seven|eight|nine|ten|across|extensive)\s+(?:[\w/-]+\s+){{0,4}}{NOUN}\b"
+    rf"three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|dozens of|hundreds of|"
+    rf"across|extensive)\s+(?:[\w/-]+\s+){{0,4}}{NOUN}\b"
     rf"|{NOUN}[^.]{{0,40}}?\b(?:such as|including|like)\b|\bbenchmarks\b",
     re.IGNORECASE,
 )

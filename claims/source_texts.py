@@ -11,6 +11,8 @@ from functools import cached_property
 from typing import Any, Literal
 
 from claims.likeness import stem_words
+from claims.number_checks import Given, QualifiedNumber, given_values, gives_any, read_numbers
+from claims.quantities import find_quantities
 from claims.sentences import split_sentences
 
 Read = Literal["abstract", "full text"]
@@ -20,6 +22,7 @@ OWN_WORK = re.compile(
     re.IGNORECASE,
 )
 OTHERS_WORK = re.compile(r"\b(?:related work|prior work|background)\b", re.IGNORECASE)
+NUMBER_BONUS = 0.15
 OWN_BONUS = 0.1  # of likeness
 
 
@@ -38,6 +41,11 @@ class Passage:
     def is_own_work(self) -> bool:
         """Whether the sentence speaks of what this paper did."""
         return OWN_WORK.search(self.text) is not None
+
+    @cached_property
+    def given(self) -> Given:
+        """The numbers that the sentence gives."""
+        return given_values(self.text)
 
     @property
     def own_bonus(self) -> float:
@@ -92,6 +100,16 @@ class SourceText:
         """Stems of title and abstract."""
         return frozenset(stem_words(f"{self.title} {self.abstract}"))
 
+    @cached_property
+    def given(self) -> Given:
+        """The numbers that it gives anywhere."""
+        return given_values(self.all_text)
+
+    @cached_property
+    def numbers(self) -> list[QualifiedNumber]:
+        """Its numbers with their qualifiers."""
+        return read_numbers(self.all_text)
+
     def version_of(self, passage: Passage) -> int:
         """The version of the paper that a passage was read in."""
         if passage.is_full_text and self.full_text_version is not None:
@@ -125,9 +143,22 @@ def find_closest(text: str, passages: Sequence[Passage]) -> tuple[float, Passage
     """The passage most like a text; the first of equals; None without passages.
 
     A passage of one or two words is a heading, not a sentence that could bear a claim; of
-    nearly equal ones, one about the paper's own work outranks one of its background.
+    nearly equal ones, one that gives the text's numbers outranks one that does not, and one
+    about the paper's own work one of its background.
     """
+    scored = rank_passages(text, passages)
+    best = max(scored, key=lambda row: row[0], default=None)
+    return (best[1], best[2]) if best else None
+
+
+def rank_passages(text: str, passages: Sequence[Passage]) -> list[tuple[float, float, Passage]]:
+    """Each passage with its rank (higher is closer) and its likeness."""
     stems = stem_words(text)
+    numbers = [quantity for quantity in find_quantities(text) if quantity.unit]
     whole = [passage for passage in passages if len(passage.stems) > 2] or list(passages)
-    scored = [(score_likeness(stems, passage), passage) for passage in whole]
-    return max(scored, key=lambda row: row[0] + row[1].own_bonus) if scored else None
+    scored = []
+    for passage in whole:
+        likeness = score_likeness(stems, passage)
+        bonus = NUMBER_BONUS if numbers and gives_any(numbers, passage.given) else 0.0
+        scored.append((likeness + passage.own_bonus + bonus, likeness, passage))
+    return scored
