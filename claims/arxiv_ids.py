@@ -23,7 +23,7 @@ _PREFIX = (
     r"|(?:https?://(?:dx\.)?doi\.org/)?10\.48550/arxiv\.|/papers/)"
 )
 MARKED = re.compile(
-    rf"(?:(?i:{_PREFIX})(?P<marked>{_NEW}|{_OLD})|[(\[](?P<bracketed>{_NEW})[)\]])(?![\d])"
+    rf"(?:(?i:{_PREFIX})(?P<marked>{_NEW}|{_OLD})(?:\.pdf)?|[(\[](?P<bracketed>{_NEW})[)\]])(?![\d])"
 )
 BARE = re.compile(rf"(?<![\d.$/\w-])(?P<bare>{_NEW}|{_OLD})(?![\d])")
 

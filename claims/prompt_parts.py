@@ -25,6 +25,7 @@ TASK = re.compile(
     r"\s*(?:\*\*(?P<title>.+?)\*\*)?\s*(?P<text>.*)"
 )
 ANCHOR_BRACKET = re.compile(r"\s*\([^()]*\)")
+EMPTY_BRACKET = re.compile(r"\(\s*\)|\[\s*\]")
 SEPARATORS = " \t,;:—–-"
 
 
@@ -170,7 +171,8 @@ def _read_label(body: str, spans: list[IdSpan]) -> str:
         rest += body[end : span.start]
         bracket = ANCHOR_BRACKET.match(body[span.end :])
         end = span.end + (len(bracket[0]) if bracket else 0)
-    rest = " ".join(f"{rest} {body[end:]}".split())
+    rest = EMPTY_BRACKET.sub(" ", f"{rest} {body[end:]}")
+    rest = " ".join(rest.split())
     return strip_emphasis(rest).strip(SEPARATORS + "/&[]").removeprefix("and ").lstrip(SEPARATORS)
 
 

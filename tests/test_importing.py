@@ -227,7 +227,8 @@ def test_what_people_did_outlives_a_changed_document(any_engine: Engine) -> None
         anchor = session.exec(select(Anchor).where(col(Anchor.note_id).is_(None))).one()
         assert note is not None
         anchor.note_id, anchor.tied_by, anchor.state = note.id, "Ada", "title-checked"
-        session.merge(FindingNote(finding_id=finding.id, note_id=note.id, likeness=0, tied_by="Ada"))
+        tie = FindingNote(finding_id=finding.id, note_id=note.id, likeness=0, tied_by="Ada")
+        session.merge(tie)
         claim.text = claim.statement = "In her words."
         claim.revision_number, claim.finding_id = 2, finding.id
         session.add(
