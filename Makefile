@@ -36,6 +36,7 @@ test: check
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/lab_throughput.py
+	$(BIN)/python benchmarks/import_lines.py
 	$(BIN)/python benchmarks/papers_load.py $(REASSAY_SNAPSHOT)
 
 clean:
