@@ -33,6 +33,7 @@ RELEASES = {  # spelling as a pattern; spaces stand for a space, a hyphen or not
     "o3": "2025-04", "o4 mini": "2025-04", "Qwen 3": "2025-04", "Claude 4": "2025-05",
     "GPT 5": "2025-08",
 }  # fmt: skip
+UNKNOWN_VERSION = r"(?![\s.-]?\d+(?:\.\d+)?(?![\d.]*[BM]\b)|\w)"  # LLaMA-9, but not LLaMA-7B
 EXACT_CASE = {"o1", "o3", "OPT", "Gemma", "Falcon", "BLOOM", "PaLM", "Chinchilla"}
 
 
@@ -52,7 +53,9 @@ def find_models(text: str) -> list[ModelDate]:
 def _compile(name: str) -> re.Pattern[str]:
     flexible = r"[\s-]?".join(re.escape(part) for part in name.split(" "))
     flags = re.NOFLAG if name in EXACT_CASE else re.IGNORECASE
-    return re.compile(rf"(?<![\w-]){flexible}(?![\w.]?\d|\w)", flags)
+    is_family = not any(character.isdigit() for character in name)
+    ending = UNKNOWN_VERSION if is_family else r"(?!\.?\d|\w)"
+    return re.compile(rf"(?<![\w-]){flexible}{ending}", flags)
 
 
 PATTERNS = [(name, _compile(name)) for name in sorted(RELEASES, key=len, reverse=True)]
