@@ -61,7 +61,8 @@ def fill(session: Session) -> None:
     add_evidence(session, "c2", other, "proposed")
     add_paper(session, "2601.00002", "Nothing rests on it", "No.", date(2026, 1, 1))
     reword_claim(session, find_claim(session, "c3"), HOSTILE, ADA)
-    edit_claim(session, find_claim(session, "c3"), ADA, limit="1e16", scope={"b": "1", "a": "2"})
+    scope = {"b": "1", "a": "2"}
+    edit_claim(session, find_claim(session, "c3"), ADA, limit="1e16", scope=scope)
     split_claim(session, find_claim(session, "c1"), ["Heat, 30000000000000000 decks.", "Two."], ADA)
     merge_claim(session, find_claim(session, "c4"), find_claim(session, "c2"), ADA)
     undo_edit(session, ADA)
@@ -363,6 +364,11 @@ def test_trig_reads_back_as_nanopublications(session: Session) -> None:
     assert {f"{this}#{part}" for part in ("head", "assertion", "provenance", "pubinfo")} <= graphs
     revisions = len(session.exec(select(ClaimRevision)).all())
     assert len(values("http://www.nanopub.org/nschema#hasAssertion")) == revisions
+    edit_claim(session, claim, ADA, scope={"a/b <c>": HOSTILE, "é:ü": "x"})
+    again = write_trig(session, base="https://example.org/k/")
+    dataset.parse(data=again, format="trig")
+    assert again == write_trig(session, base="https://example.org/k/")
+    assert HOSTILE in values("urn:reassay:terms:scope/a%2Fb%20%3Cc%3E")[0]
     with pytest.raises(ExportRefused, match="no URI"):
         write_trig(session, base="https://example.org/> <x")
 

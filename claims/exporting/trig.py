@@ -16,7 +16,7 @@ from db.errors import ExportRefused, ExtraMissing
 from db.models import Anchor, Claim, ClaimRevision, Line, Note, Paper
 
 if TYPE_CHECKING:
-    from rdflib import Dataset
+    from rdflib import Graph, URIRef
 
 BASE = "urn:reassay:"
 NP = "http://www.nanopub.org/nschema#"
@@ -25,6 +25,9 @@ PROV = "http://www.w3.org/ns/prov#"
 SCHEMA = "https://schema.org/"
 DCT = "http://purl.org/dc/terms/"
 TERMS = "urn:reassay:terms:"
+PREFIXES = {
+    "np": NP, "npx": NPX, "prov": PROV, "schema": SCHEMA, "dct": DCT, "reassay": TERMS,
+}  # fmt: skip
 
 
 class _Origin(NamedTuple):
@@ -42,19 +45,14 @@ def write_trig(session: Session, line: Line | None = None, base: str = BASE) -> 
         ExportRefused: ``base`` is no URI.
     """
     try:
-        from rdflib import Dataset
-        from rdflib.namespace import XSD
+        import rdflib  # noqa: F401
     except ImportError as error:
         raise ExtraMissing(
             "--format trig needs rdflib: pip install 'reassay[rdf]' brings it"
         ) from error
     if ":" not in base or quote(base, safe=":/#?=&%~.-_") != base:
         raise ExportRefused(f"{base!r} is no URI: give one such as https://example.org/claims/")
-    dataset = Dataset()
-    for prefix, uri in {
-        "np": NP, "npx": NPX, "prov": PROV, "schema": SCHEMA, "dct": DCT, "xsd": str(XSD),
-    }.items():  # fmt: skip
-        dataset.bind(prefix, uri)
+    out = _TrigText()
     chosen = select_library(session, line)
     revisions = read_children(session, ClaimRevision, "claim_id", chosen, chosen.claims)
     notes = {note.id: note for note in chosen.notes}
@@ -62,47 +60,94 @@ def write_trig(session: Session, line: Line | None = None, base: str = BASE) -> 
     for claim in chosen.claims:
         origin = _Origin(notes.get(claim.note_id), ids.get(claim.note_id, []))
         for revision in sorted(revisions[stored_id(claim.id)], key=lambda row: row.number):
-            _add_nanopublication(dataset, base, claim, revision, origin)
-    return str(dataset.serialize(format="trig"))
+            _add_nanopublication(out, base, claim, revision, origin)
+    return "".join(out.pieces)
+
+
+class _TrigText:
+    """Graphs in the order in which they were made: the same library, the same bytes.
+
+    rdflib writes each one as Turtle, which is sorted; its own TriG comes in no fixed order.
+    """
+
+    def __init__(self) -> None:
+        self.pieces: list[str] = []
+        self._prefixes: dict[str, str] = {}  # the line in force, by its first words
+
+    def new_graph(self) -> "Graph":
+        from rdflib import Graph
+        from rdflib.namespace import XSD
+
+        graph = Graph(bind_namespaces="none")
+        for prefix, uri in {**PREFIXES, "xsd": str(XSD)}.items():
+            graph.bind(prefix, uri)
+        return graph
+
+    def write(self, name: "URIRef", graph: "Graph") -> None:
+        head, _, body = graph.serialize(format="turtle").partition("\n\n")
+        for row in head.splitlines():
+            prefix = row.partition(":")[0]
+            if self._prefixes.get(prefix) != row:
+                self._prefixes[prefix] = row
+                self.pieces.append(f"{row}\n")
+        self.pieces.append(f"\n<{name}> {{\n{body.strip()}\n}}\n")
 
 
 def _add_nanopublication(
-    dataset: "Dataset", base: str, claim: Claim, revision: ClaimRevision, origin: _Origin
+    out: _TrigText, base: str, claim: Claim, revision: ClaimRevision, origin: _Origin
 ) -> None:
-    from rdflib import RDF, Literal, URIRef
+    from rdflib import RDF, URIRef
 
     subject = URIRef(f"{base}claim/{quote(claim.slug, safe='')}")
     this = URIRef(f"{subject}/{revision.number}")
     head, assertion, provenance, info = (
         URIRef(f"{this}#{part}") for part in ("head", "assertion", "provenance", "pubinfo")
     )
-    graph = dataset.graph(head)
+    graph = out.new_graph()
     graph.add((this, RDF.type, URIRef(f"{NP}Nanopublication")))
     graph.add((this, URIRef(f"{NP}hasAssertion"), assertion))
     graph.add((this, URIRef(f"{NP}hasProvenance"), provenance))
     graph.add((this, URIRef(f"{NP}hasPublicationInfo"), info))
+    out.write(head, graph)
+    graph = out.new_graph()
     for predicate, value in _assert(revision).items():
-        dataset.graph(assertion).add((subject, URIRef(predicate), _literal(value)))
-    dataset.graph(assertion).add((subject, RDF.type, URIRef(f"{SCHEMA}Claim")))
-    graph = dataset.graph(provenance)
+        graph.add((subject, URIRef(predicate), _literal(value)))
+    graph.add((subject, RDF.type, URIRef(f"{SCHEMA}Claim")))
+    out.write(assertion, graph)
+    out.write(provenance, _make_provenance(out.new_graph(), base, assertion, origin, revision))
+    out.write(info, _make_info(out.new_graph(), this, claim, revision))
+
+
+def _make_provenance(
+    graph: "Graph", base: str, assertion: "URIRef", origin: _Origin, revision: ClaimRevision
+) -> "Graph":
+    from rdflib import Literal, URIRef
+
     if origin.note is not None:
         note = URIRef(f"{base}note/{quote(origin.note.slug, safe='')}")
-        graph.add((assertion, URIRef(f"{PROV}wasQuotedFrom"), note))
+        word = "wasQuotedFrom" if revision.author == "import" else "wasInfluencedBy"
+        graph.add((assertion, URIRef(f"{PROV}{word}"), note))
         graph.add((note, URIRef(f"{DCT}title"), _literal(origin.note.title)))
     for arxiv_id in origin.arxiv_ids:
         source = URIRef(f"https://arxiv.org/abs/{quote(arxiv_id, safe='/')}")
         graph.add((assertion, URIRef(f"{PROV}wasDerivedFrom"), source))
     graph.add((assertion, URIRef(f"{PROV}generatedAtTime"), Literal(revision.created_at)))
-    graph = dataset.graph(info)
+    return graph
+
+
+def _make_info(graph: "Graph", this: "URIRef", claim: Claim, revision: ClaimRevision) -> "Graph":
+    from rdflib import Literal, URIRef
+
     graph.add((this, URIRef(f"{DCT}created"), Literal(revision.created_at)))
     graph.add((this, URIRef(f"{DCT}creator"), _literal(revision.author)))
     graph.add((this, URIRef(f"{DCT}description"), _literal(revision.reason)))
     if revision.number > 1:
-        before = URIRef(f"{subject}/{revision.number - 1}")
+        before = URIRef(f"{str(this).rpartition('/')[0]}/{revision.number - 1}")
         graph.add((this, URIRef(f"{NPX}supersedes"), before))
     if claim.retired_at is not None and revision.number == claim.revision_number:
         graph.add((this, URIRef(f"{TERMS}retired"), Literal(claim.retired_at)))
         graph.add((this, URIRef(f"{TERMS}retiredReason"), _literal(claim.retired_reason or "")))
+    return graph
 
 
 def _assert(revision: ClaimRevision) -> dict[str, str]:
