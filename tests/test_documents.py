@@ -138,7 +138,9 @@ def test_missing_files_and_directories_are_refused(tmp_path: Path) -> None:
             read_document_text(path)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"]
+)
 def test_encodings_give_one_document(tmp_path: Path, encoding: str) -> None:
     file = tmp_path / "line.txt"
     file.write_bytes(write_line().replace("↓", "").encode(encoding))
@@ -272,3 +274,15 @@ def test_emphasis_is_stripped_and_stars_that_are_none_stay() -> None:
     assert (
         strip_emphasis("models *cannot* do **it**, 2 * 3 * 4") == "models cannot do it, 2 * 3 * 4"
     )
+
+
+def test_entities_in_text_are_the_marks_that_they_stand_for(tmp_path: Path) -> None:
+    file = tmp_path / "line.txt"
+    file.write_text(write_line().replace("↓", "&darr;").replace("decks", "decks &amp; cards&#1;"))
+    text = read_document_text(file)
+    assert text == normalise_text(write_line().replace("decks", "decks & cards"))
+
+
+def test_a_hostile_text_does_not_slow_reading_down() -> None:
+    for piece in ("*a ", "[x](", "(((", "`" * 9, "1,234 of ", "et al. ", "ignore "):
+        parse("Is it?\n" + piece * (100_000 // len(piece)) + "\n" + piece)
