@@ -103,7 +103,7 @@ def list_claims(
     rows = []
     for claim in claims:
         verdict = verdicts.get(stored_id(claim.id))
-        if headlines and (verdict is None or (verdict.headline or "hub").lower() not in headlines):
+        if headlines and _headline_word(claim, verdict) not in headlines:
             continue
         if since and (verdict is None or verdict.decided_at.date() < since):
             continue
@@ -119,6 +119,18 @@ def current_verdicts(session: Session) -> dict[int, Verdict]:
     return {row.claim_id: row for row in rows}
 
 
+def _find_headline(claim: Claim, verdict: Verdict | None) -> str | None:
+    """The verdict's, or RETIRED from the moment on that a person says so."""
+    if claim.retired_at is not None:
+        return "RETIRED"
+    return verdict.headline if verdict else None
+
+
+def _headline_word(claim: Claim, verdict: Verdict | None) -> str | None:
+    headline = _find_headline(claim, verdict)
+    return headline.lower() if headline else "hub" if verdict else None
+
+
 def _make_row(
     claim: Claim,
     verdict: Verdict | None,
@@ -131,7 +143,7 @@ def _make_row(
         id=claim.handle,
         slug=claim.slug,
         statement=claim.statement,
-        headline=verdict.headline if verdict else None,
+        headline=_find_headline(claim, verdict),
         look=verdict.look if verdict else False,
         grounding=verdict.grounding if verdict else None,
         literature=verdict.literature if verdict else None,

@@ -31,7 +31,7 @@ def read_claim(session: Session, claim: Claim) -> dict[str, Any]:
         "numbers": revision.numbers,
         "sources": _read_sources(session, claim),
         "evidence": read_evidence(session, claim),
-        "verdict": _verdict_data(verdict) if verdict else None,
+        "verdict": _judged_data(session, verdict) if verdict else None,
         **read_succession(session, claim),
     }
 
@@ -147,6 +147,12 @@ def _evidence_data(evidence: Evidence, paper: Paper) -> dict[str, Any]:
         "judge": evidence.judge,
         "night": evidence.night_id,
     }
+
+
+def _judged_data(session: Session, verdict: Verdict) -> dict[str, Any]:
+    """A verdict with the number of the revision that it judged."""
+    revision = session.get_one(ClaimRevision, verdict.claim_revision_id)
+    return {**_verdict_data(verdict), "revision": revision.number}
 
 
 def _verdict_data(verdict: Verdict) -> dict[str, Any]:

@@ -62,6 +62,8 @@ def test_a_rewording_is_a_revision_and_keeps_what_was_judged(any_engine: Engine)
             ("revision", 1), ("verdict", 1), ("revision", 2), ("edit", 2),
         ]  # fmt: skip
         assert events[2]["by"] == "ada"
+        verdict = read_claim(session, claim)["verdict"]
+        assert verdict["revision"] == 1  # the wording now is revision 2
         assert events[3]["reason"] == ADA.why
         assert read_claim(session, claim)["numbers"][0]["text"] == "40%"
 
@@ -125,6 +127,8 @@ def test_a_merge_moves_the_lines_and_the_handle_still_answers(any_engine: Engine
         for refused in ((gone, stays), (stays, gone), (stays, stays)):
             with pytest.raises(EditRefused):
                 merge_claim(session, *refused, ADA)
+        assert {r.id: r.headline for r in list_claims(session)}["c1"] == "RETIRED"
+        assert [r.id for r in list_claims(session, headlines={"retired"})] == ["c1"]
         with pytest.raises(EditRefused, match="is retired"):
             reword_claim(session, gone, "Anew.", ADA)
 

@@ -56,7 +56,10 @@ def _print_succession(state: dict[str, Any]) -> None:
 def _print_verdict(verdict: dict[str, Any], revision: int) -> None:
     headline = verdict["headline"] or "(hub)"
     look = " · LOOK" if verdict["look"] else ""
-    print(f"headline    {headline}{look}   ({verdict['decided_at']:%F}, revision {revision})")
+    judged = verdict["revision"]
+    print(f"headline    {headline}{look}   ({verdict['decided_at']:%F}, revision {judged})")
+    if judged != revision:
+        print(f"            the wording is now revision {revision}, which no night has judged yet")
     detail = verdict["grounding_detail"]
     print(f"grounding   {verdict['grounding']}: {detail.get('reason', '–')}")
     if detail.get("quote"):
