@@ -6,7 +6,11 @@ keeps every mark.
 
 import re
 
-EMPHASIS = re.compile(r"(\*{1,3}|__)(?=\S)(.{1,1000}?)(?<=\S)\1")  # bounded: data may be hostile
+# No mark inside but a lone one: a text of many opening marks must not cost its square.
+EMPHASIS = re.compile(
+    r"(\*{1,3})(?=\S)((?:[^*]|(?<=\s)\*(?=\s)){1,1000}?)(?<=\S)\1"
+    r"|(__)(?=\S)((?:[^_]|_(?!_)){1,1000}?)(?<=\S)__"
+)
 BULLET = re.compile(r"(?:[•·‣▪◦]\s*|[*–-]\s+|\d{1,3}[.)]\s+)(?P<text>\S.*)")
 ESCAPE = re.compile(r"\\([\\\"'*_\[\]()#.!`-])")
 QUOTES = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "`": "'"})
@@ -14,7 +18,12 @@ QUOTES = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '
 
 def strip_emphasis(text: str) -> str:
     """The text without asterisks and underscores that only mark emphasis."""
-    return EMPHASIS.sub(r"\2", text)
+    once = EMPHASIS.sub(_keep_inside, text)
+    return EMPHASIS.sub(_keep_inside, once) if once != text else text
+
+
+def _keep_inside(match: re.Match[str]) -> str:
+    return match[2] if match[2] is not None else match[4]
 
 
 def strip_heading(line: str) -> str:

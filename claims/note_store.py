@@ -54,10 +54,11 @@ def store_entries(session: Session, entries: Sequence[NoteEntry], line_id: int) 
         _adopt_slug(session, note, entry, stored)
     session.flush()
     claims = find_claims(session, stored.by_slug.values())
-    shared = _find_shared(session, [stored_id(n.id) for n in stored.by_slug.values()], line_id)
-    for entry in distinct:
+    changed = [e for e in distinct if stored.by_slug[e.slug].summary != e.summary]
+    shared = _find_shared(session, [stored.by_slug[e.slug] for e in changed], line_id)
+    for entry in changed:
         note = stored.by_slug[entry.slug]
-        if note.id in claims and note.summary != entry.summary:
+        if note.id in claims:
             _reword(session, claims[note.id], note, entry, stored, is_shared=note.id in shared)
     fresh = [note for note in stored.by_slug.values() if note.id not in claims]
     claims |= make_claims(session, fresh, "imported with a line")
@@ -174,8 +175,11 @@ def find_claims(session: Session, notes: Iterable[Note]) -> dict[int | None, Cla
     return {claim.note_id: claim for claim in rows}
 
 
-def _find_shared(session: Session, note_ids: list[int], line_id: int) -> set[int]:
+def _find_shared(session: Session, notes: Sequence[Note], line_id: int) -> set[int]:
     """Which of the notes other lines list too."""
+    if not notes:
+        return set()
+    note_ids = [stored_id(note.id) for note in notes]
     rows = session.exec(
         select(LineNote.note_id)
         .where(col(LineNote.note_id).in_(note_ids), LineNote.line_id != line_id)

@@ -5,7 +5,7 @@ Years, arXiv ids and numbers that belong to a name (GPT-4, LLaMA-3.2) are not qu
 """
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 _QUALIFIER = (
@@ -42,7 +42,7 @@ class Quantity:
 
     def record(self) -> dict[str, Any]:
         """As plain data, for storage."""
-        return asdict(self)
+        return dict(vars(self))
 
 
 def find_quantities(text: str) -> list[Quantity]:
