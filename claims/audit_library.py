@@ -67,11 +67,7 @@ def read_audit_library(
     loose = {a.arxiv_id for a in anchors if a.line_id in listed and a.arxiv_id}
     return AuditLibrary(
         claims=claims,
-        notes={
-            stored_id(n.id): n
-            for n in session.exec(select(Note))
-            if claim is None or n.id in wanted
-        },
+        notes={stored_id(n.id): n for n in session.exec(select(Note))},
         notes_of=notes_of,
         anchors=anchors,
         anchors_of=anchors_of,

@@ -5,14 +5,13 @@ from typing import Annotated
 import typer
 
 from claims.anchoring import TiedAnchor, tie_anchor
+from claims.commands.authorship import AuthorOption, WhyOption, sign
 from claims.commands.output import JsonOption, print_json, print_message
 from claims.commands.setup import open_library
-from claims.edit_journal import Signature
 from claims.queries import find_claim
 from claims.suggestions import Suggestion, suggest_sources
 from db.models import Claim
 
-DEFAULT_AUTHOR = "curator"
 DEFAULT_WHY = "this is the paper that the note rests on"
 FIRST_AUTHORS = 3
 
@@ -23,8 +22,8 @@ def anchor(
     arxiv_id: Annotated[
         str | None, typer.Argument(metavar="[ID]", help="An arXiv id; left out: suggestions.")
     ] = None,
-    why: Annotated[str, typer.Option(help="Why it is the source.")] = DEFAULT_WHY,
-    author: Annotated[str, typer.Option(help="Who says so.")] = DEFAULT_AUTHOR,
+    why: WhyOption = DEFAULT_WHY,
+    author: AuthorOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Tie an arXiv id to the note of a claim; without an id, list the likeliest papers.
@@ -36,7 +35,7 @@ def anchor(
         if arxiv_id is None:
             _print_suggestions(found, suggest_sources(session, found), as_json)
             return
-        tied = tie_anchor(session, found, arxiv_id, Signature(author, why))
+        tied = tie_anchor(session, found, arxiv_id, sign(author, why))
     if as_json:
         print_json({"id": found.handle, **tied.__dict__})
     else:
