@@ -9,45 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from db.models.judging import Candidate, Decision, Evidence
-    from db.models.library import (
-        Anchor,
-        Claim,
-        ClaimRevision,
-        Edit,
-        Finding,
-        FindingNote,
-        ImportWarning,
-        Line,
-        LineClaim,
-        LineNote,
-        Mention,
-        Note,
-        Task,
-    )
-    from db.models.nights import Lease, Night, NightStep, Schedule, Verdict
+    from db.models.library import Anchor, Claim, Finding, Line, LineClaim
+    from db.models.nights import Lease, Night, NightStep, Schedule
+    from db.models.notes import FindingNote, ImportWarning, LineNote, Mention, Note, Task
     from db.models.papers import HarvestWindow, Paper, PaperText, PaperVersion
     from db.models.retests import Binding, CanaryRun, Protocol, SeedRun, Stream
+    from db.models.revisions import ClaimRevision, Edit
+    from db.models.verdicts import Verdict
 
 TABLES = {
     "judging": ("Candidate", "Decision", "Evidence"),
-    "library": (
-        "Anchor",
-        "Claim",
-        "ClaimRevision",
-        "Edit",
-        "Finding",
-        "FindingNote",
-        "ImportWarning",
-        "Line",
-        "LineClaim",
-        "LineNote",
-        "Mention",
-        "Note",
-        "Task",
-    ),
-    "nights": ("Lease", "Night", "NightStep", "Schedule", "Verdict"),
+    "library": ("Anchor", "Claim", "Finding", "Line", "LineClaim"),
+    "nights": ("Lease", "Night", "NightStep", "Schedule"),
+    "notes": ("FindingNote", "ImportWarning", "LineNote", "Mention", "Note", "Task"),
     "papers": ("HarvestWindow", "Paper", "PaperText", "PaperVersion"),
     "retests": ("Binding", "CanaryRun", "Protocol", "SeedRun", "Stream"),
+    "revisions": ("ClaimRevision", "Edit"),
+    "verdicts": ("Verdict",),
 }
 MODULE_OF = {table: module for module, tables in TABLES.items() for table in tables}
 

@@ -1,12 +1,11 @@
-"""The curator's library: lines, notes, claims and what they lean on.
+"""Lines, claims, findings and anchors: what every listing of the library reads.
 
-A claim belongs to a note (or a finding); lines refer to notes and claims.
+A claim belongs to a note (or a finding); lines refer to claims.
 """
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from db.columns import JsonDocument, UtcDateTime, utc_now
@@ -32,29 +31,6 @@ class Line(SQLModel, table=True):
     changed_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
 
 
-class Note(SQLModel, table=True):
-    """A synthesis note, or a topic hub that a line lists among its notes."""
-
-    id: int | None = Field(default=None, primary_key=True)
-    slug: str = Field(unique=True)
-    title: str
-    kind: str = "note"  # note | hub
-    summary: str  # the fullest text of the note that was imported
-    claim_title: str | None = None  # the declarative claim, where a page states it
-    topic: str | None = None
-    note_date: date | None = None
-
-
-class LineNote(SQLModel, table=True):
-    """A line lists a note, at a position, and cites it some number of times."""
-
-    __tablename__ = "line_note"
-    line_id: int = Field(foreign_key="line.id", primary_key=True, ondelete="CASCADE")
-    note_id: int = Field(foreign_key="note.id", primary_key=True)
-    position: int
-    cited: int = 0
-
-
 class Claim(SQLModel, table=True):
     """A dated claim with a short handle (c1, c2, ... in import order)."""
 
@@ -69,25 +45,6 @@ class Claim(SQLModel, table=True):
     merged_into_id: int | None = Field(default=None, foreign_key="claim.id")
     retired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     retired_reason: str | None = None
-    created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
-
-
-class ClaimRevision(SQLModel, table=True):
-    """One wording of a claim; verdicts and evidence point to the revision judged."""
-
-    __tablename__ = "claim_revision"
-    __table_args__ = (UniqueConstraint("claim_id", "number"),)
-    id: int | None = Field(default=None, primary_key=True)
-    claim_id: int = Field(foreign_key="claim.id", index=True)
-    number: int
-    statement: str
-    text: str
-    insight: str | None = None  # the durable part
-    limit: str | None = None  # the perishable part: what its numbers say
-    numbers: list[dict[str, Any]] = Field(default_factory=list, sa_type=JsonDocument)
-    scope: dict[str, Any] = Field(default_factory=dict, sa_type=JsonDocument)
-    author: str  # who made it: "import" or a person
-    reason: str
     created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
 
 
@@ -116,30 +73,6 @@ class Finding(SQLModel, table=True):
     is_compound: bool = False
 
 
-class FindingNote(SQLModel, table=True):
-    """A finding leans on a note, by likeness of words or by a person's word."""
-
-    __tablename__ = "finding_note"
-    finding_id: int = Field(foreign_key="finding.id", primary_key=True, ondelete="CASCADE")
-    note_id: int = Field(foreign_key="note.id", primary_key=True, index=True)
-    likeness: float
-    tied_by: str = "likeness"  # likeness | a person
-
-
-class Edit(SQLModel, table=True):
-    """What a person changed in the library, and what is needed to take it back."""
-
-    id: int | None = Field(default=None, primary_key=True)
-    claim_id: int = Field(foreign_key="claim.id", index=True)
-    kind: str  # edit | reword | split | merge | retire | anchor
-    author: str
-    reason: str
-    before: dict[str, Any] = Field(default_factory=dict, sa_type=JsonDocument)
-    after: dict[str, Any] = Field(default_factory=dict, sa_type=JsonDocument)
-    made_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
-    undone_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
-
-
 class Anchor(SQLModel, table=True):
     """An arXiv id that a line names as a source, and how far it has been checked."""
 
@@ -155,37 +88,3 @@ class Anchor(SQLModel, table=True):
     month_from_id: str | None = None
     state: str = "syntactic"  # syntactic | exists | title-checked | quoted | broken
     tied_by: str | None = None  # how note_id came about: "label" or a person
-
-
-class Task(SQLModel, table=True):
-    """One numbered task of a line's research prompt."""
-
-    id: int | None = Field(default=None, primary_key=True)
-    line_id: int = Field(foreign_key="line.id", index=True, ondelete="CASCADE")
-    number: int
-    title: str
-    text: str
-
-
-class Mention(SQLModel, table=True):
-    """An arXiv id in prose: noted, never an anchor."""
-
-    id: int | None = Field(default=None, primary_key=True)
-    arxiv_id: str = Field(index=True)
-    version: int | None = None
-    line_id: int | None = Field(default=None, foreign_key="line.id", ondelete="CASCADE")
-    note_id: int | None = Field(default=None, foreign_key="note.id")
-    raw: str
-    start: int
-    end: int
-
-
-class ImportWarning(SQLModel, table=True):
-    """What the importer could not take at face value in a line's document."""
-
-    __tablename__ = "import_warning"
-    id: int | None = Field(default=None, primary_key=True)
-    line_id: int = Field(foreign_key="line.id", index=True, ondelete="CASCADE")
-    position: int
-    code: str
-    message: str
