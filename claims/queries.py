@@ -6,12 +6,13 @@ table that a listing does not need, for start-up's sake; ``claims.reading`` read
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement
+from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, func, select
 
-from db.columns import stored_id
 from db.errors import ClaimNotFound, LineNotFound
 from db.models import Anchor, Claim, Finding, Line, LineClaim, Verdict
 
@@ -90,26 +91,56 @@ def list_claims(
 
     ``since`` keeps claims whose verdict changed on that day or later.
     """
-    query = select(Claim).order_by(col(Claim.id))
+    columns = [col(getattr(Claim, name)) for name in _ClaimWords._fields]
+    query = sql_select(*columns).order_by(col(Claim.id))
     if line is not None:
         query = query.join(LineClaim, col(LineClaim.claim_id) == Claim.id).where(
-            LineClaim.line_id == line.id
+            col(LineClaim.line_id) == line.id
         )
-    claims = session.exec(query).all()
-    verdicts = current_verdicts(session)
+    claims = [_ClaimWords(*row) for row in session.connection().execute(query)]
+    verdicts = _read_verdict_words(session)
     anchors = _anchors_by_note(session)
     lines = _lines_by_claim(session)
     dates = _dates_by_line(session)
     rows = []
     for claim in claims:
-        verdict = verdicts.get(stored_id(claim.id))
+        verdict = verdicts.get(claim.id)
         if headlines and _headline_word(claim, verdict) not in headlines:
             continue
         if since and (verdict is None or verdict.decided_at.date() < since):
             continue
-        of_lines = lines[stored_id(claim.id)]
-        rows.append(_make_row(claim, verdict, anchors[claim.note_id], of_lines, dates))
+        rows.append(_make_row(claim, verdict, anchors[claim.note_id], lines[claim.id], dates))
     return rows
+
+
+class _ClaimWords(NamedTuple):
+    """What a listing reads of a claim: rows, not objects, since there may be thousands."""
+
+    id: int
+    handle: str
+    slug: str
+    statement: str
+    note_id: int | None
+    retired_at: datetime | None
+
+
+class _VerdictWords(NamedTuple):
+    claim_id: int
+    headline: str | None
+    look: bool
+    grounding: str
+    literature: str
+    local: str
+    transfer: str | None
+    decided_at: datetime
+
+
+def _read_verdict_words(session: Session) -> dict[int, _VerdictWords]:
+    newest = sql_select(func.max(Verdict.id)).group_by(col(Verdict.claim_id))
+    columns = [col(getattr(Verdict, name)) for name in _VerdictWords._fields]
+    query = sql_select(*columns).where(col(Verdict.id).in_(newest))
+    rows = (_VerdictWords(*row) for row in session.connection().execute(query))
+    return {row.claim_id: row for row in rows}
 
 
 def current_verdicts(session: Session) -> dict[int, Verdict]:
@@ -119,21 +150,21 @@ def current_verdicts(session: Session) -> dict[int, Verdict]:
     return {row.claim_id: row for row in rows}
 
 
-def _find_headline(claim: Claim, verdict: Verdict | None) -> str | None:
+def _find_headline(claim: _ClaimWords, verdict: _VerdictWords | None) -> str | None:
     """The verdict's, or RETIRED from the moment on that a person says so."""
     if claim.retired_at is not None:
         return "RETIRED"
     return verdict.headline if verdict else None
 
 
-def _headline_word(claim: Claim, verdict: Verdict | None) -> str | None:
+def _headline_word(claim: _ClaimWords, verdict: _VerdictWords | None) -> str | None:
     headline = _find_headline(claim, verdict)
     return headline.lower() if headline else "hub" if verdict else None
 
 
 def _make_row(
-    claim: Claim,
-    verdict: Verdict | None,
+    claim: _ClaimWords,
+    verdict: _VerdictWords | None,
     anchors: list[str],
     lines: list[tuple[int, str]],
     dates: dict[int, str],
@@ -169,14 +200,12 @@ def _anchors_by_note(session: Session) -> defaultdict[int | None, list[str]]:
 
 
 def _lines_by_claim(session: Session) -> defaultdict[int, list[tuple[int, str]]]:
+    connection = session.connection()
+    slugs = {row[0]: row[1] for row in connection.execute(sql_select(col(Line.id), col(Line.slug)))}
+    query = sql_select(col(LineClaim.claim_id), col(LineClaim.line_id))
     lines: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
-    rows = session.exec(
-        select(LineClaim.claim_id, LineClaim.line_id, Line.slug)
-        .join(Line, col(Line.id) == LineClaim.line_id)
-        .order_by(col(LineClaim.line_id))
-    )
-    for claim_id, line_id, slug in rows:
-        lines[claim_id].append((line_id, slug))
+    for claim_id, line_id in connection.execute(query.order_by(col(LineClaim.line_id))):
+        lines[claim_id].append((line_id, slugs[line_id]))
     return lines
 
 
