@@ -8,7 +8,7 @@ is arXiv's own complaint, and which entries cannot become papers. Rules: arXiv A
 from dataclasses import dataclass
 from datetime import datetime
 
-from lxml import etree  # type: ignore[import-untyped]
+from lxml import etree
 
 from claims.arxiv_ids import parse_arxiv_id
 from db.errors import QuestionRefused
