@@ -97,7 +97,7 @@ def list_claims(
         query = query.join(LineClaim, col(LineClaim.claim_id) == Claim.id).where(
             col(LineClaim.line_id) == line.id
         )
-    claims = [_ClaimWords(*row) for row in session.connection().execute(query)]
+    claims = [_ClaimWords(*row) for row in session.connection().execute(query).all()]
     verdicts = _read_verdict_words(session)
     anchors = _anchors_by_note(session)
     lines = _lines_by_claim(session)
@@ -139,7 +139,7 @@ def _read_verdict_words(session: Session) -> dict[int, _VerdictWords]:
     newest = sql_select(func.max(Verdict.id)).group_by(col(Verdict.claim_id))
     columns = [col(getattr(Verdict, name)) for name in _VerdictWords._fields]
     query = sql_select(*columns).where(col(Verdict.id).in_(newest))
-    rows = (_VerdictWords(*row) for row in session.connection().execute(query))
+    rows = (_VerdictWords(*row) for row in session.connection().execute(query).all())
     return {row.claim_id: row for row in rows}
 
 
@@ -201,10 +201,10 @@ def _anchors_by_note(session: Session) -> defaultdict[int | None, list[str]]:
 
 def _lines_by_claim(session: Session) -> defaultdict[int, list[tuple[int, str]]]:
     connection = session.connection()
-    slugs = {row[0]: row[1] for row in connection.execute(sql_select(col(Line.id), col(Line.slug)))}
+    slugs = dict(connection.execute(sql_select(col(Line.id), col(Line.slug))).tuples().all())
     query = sql_select(col(LineClaim.claim_id), col(LineClaim.line_id))
     lines: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
-    for claim_id, line_id in connection.execute(query.order_by(col(LineClaim.line_id))):
+    for claim_id, line_id in connection.execute(query.order_by(col(LineClaim.line_id))).all():
         lines[claim_id].append((line_id, slugs[line_id]))
     return lines
 
