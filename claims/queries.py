@@ -201,7 +201,8 @@ def _anchors_by_note(session: Session) -> defaultdict[int | None, list[str]]:
 
 def _lines_by_claim(session: Session) -> defaultdict[int, list[tuple[int, str]]]:
     connection = session.connection()
-    slugs = dict(connection.execute(sql_select(col(Line.id), col(Line.slug))).tuples().all())
+    found = connection.execute(sql_select(col(Line.id), col(Line.slug))).all()
+    slugs = {row[0]: row[1] for row in found}
     query = sql_select(col(LineClaim.claim_id), col(LineClaim.line_id))
     lines: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
     for claim_id, line_id in connection.execute(query.order_by(col(LineClaim.line_id))).all():

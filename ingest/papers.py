@@ -20,7 +20,7 @@ from ingest.sources.records import PaperRecord, is_withdrawal
 
 BATCH = 1000  # papers a transaction: a fraction of a second for the database's one writer
 CACHE_KIB = 64 * 1024  # SQLite: the full-text index is rewritten in memory, not on disk
-STORE_LOCK = 724412  # PostgreSQL advisory lock: one process stores papers at a time
+STORE_LOCK = 724413  # PostgreSQL advisory lock: one process stores papers at a time
 PAPER = cast(Table, Paper.__table__)  # type: ignore[attr-defined]
 VERSION = cast(Table, PaperVersion.__table__)  # type: ignore[attr-defined]
 KNOWN_COLUMNS = [
