@@ -145,7 +145,11 @@ def _check_device() -> Finding:
 def _check_judge(settings: Settings) -> Finding:
     from ingest.judges import load_judge
 
-    return _try("judge", lambda: f"{load_judge(settings.judge).name}")
+    def describe() -> str:
+        judge = load_judge(settings.judge)
+        return f"{judge.name}: {judge.quality}"
+
+    return _try("judge", describe)
 
 
 def _check_arxiv(settings: Settings) -> Finding:
