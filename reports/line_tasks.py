@@ -7,17 +7,19 @@ sentence about a paper that is not in the store.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from sqlmodel import Session, col, select
 
-from db.models import Line, Task
+from claims.disagreements import Disagreement, find_disagreements
+from db.models import Finding, Line, Task
 from reports.claim_states import HUB, ClaimState
 from reports.sources import IdGate
 from reports.stances import ClaimEvidence, Stance
 
 AGAINST = {"contradicts", "relaxes"}
+CONTRADICTIONS = 2  # the number of that task
 NEAR = timedelta(days=730)  # 24 months between two papers that disagree
 EMPHASIS = re.compile(r"\*+")
 Row = tuple[ClaimState, ClaimEvidence]
@@ -63,6 +65,7 @@ class TaskView:
     limits: tuple[LimitRow, ...] = ()
     oppositions: tuple[Opposition, ...] = ()
     proposed_both_ways: tuple[str, ...] = ()
+    disagreements: tuple[Disagreement, ...] = ()
     openings: tuple[Opening, ...] = ()
 
 
@@ -74,11 +77,18 @@ def read_tasks(
         select(Task).where(Task.line_id == line.id).order_by(col(Task.number), col(Task.id))
     ).all()
     claims = [row for row in rows if row[0].headline not in {HUB, "RETIRED"}]
-    return tuple(_make_task(task, claims, gate) for task in tasks)
+    findings = session.exec(
+        select(Finding).where(Finding.line_id == line.id).order_by(col(Finding.position))
+    ).all()
+    apart = tuple(find_disagreements(findings))
+    return tuple(
+        replace(view, disagreements=apart) if view.number == CONTRADICTIONS else view
+        for view in (_make_task(task, claims, gate) for task in tasks)
+    )
 
 
 def _make_task(task: Task, rows: Sequence[Row], gate: IdGate) -> TaskView:
-    is_second, is_third = task.number == 2, task.number == 3
+    is_second, is_third = task.number == CONTRADICTIONS, task.number == 3
     return TaskView(
         number=task.number,
         title=gate.mark_unknown(task.title),
