@@ -11,7 +11,18 @@ from sqlmodel import Session, col, func, select
 from claims.queries import current_verdicts, list_claims
 from claims.succession import read_edits, read_succession
 from db.columns import stored_id
-from db.models import Anchor, Candidate, Claim, ClaimRevision, Evidence, Note, Paper, Verdict
+from db.models import (
+    Anchor,
+    Candidate,
+    Claim,
+    ClaimRevision,
+    Evidence,
+    Finding,
+    FindingNote,
+    Note,
+    Paper,
+    Verdict,
+)
 
 DIRECTED_FIRST = {"contradicts": 0, "relaxes": 1, "supports": 2, "mentions": 3}
 
@@ -28,11 +39,30 @@ def read_claim(session: Session, claim: Claim) -> dict[str, Any]:
         "title": note.title if note else None,
         "kind": note.kind if note else "finding",
         "revision": claim.revision_number,
+        "insight": revision.insight,
+        "limit": revision.limit,
+        "scope": revision.scope,
         "numbers": revision.numbers,
+        "note_date": note.note_date if note else None,
+        **_read_found(session, claim),
         "sources": _read_sources(session, claim),
         "evidence": read_evidence(session, claim),
         "verdict": _judged_data(session, verdict) if verdict else None,
         **read_succession(session, claim),
+    }
+
+
+def _read_found(session: Session, claim: Claim) -> dict[str, str | None]:
+    """From when to when the findings that lean on the claim's note were found."""
+    query = (
+        select(Finding.found_from, Finding.found_to)
+        .join(FindingNote, col(FindingNote.finding_id) == Finding.id)
+        .where(FindingNote.note_id == claim.note_id, col(Finding.found_from).is_not(None))
+    )
+    dates = [(str(start), str(end or start)) for start, end in session.exec(query).all()]
+    return {
+        "found_from": min((start for start, _ in dates), default=None),
+        "found_to": max((end for _, end in dates), default=None),
     }
 
 

@@ -320,3 +320,11 @@ def test_two_processes_import_at_once(database_url: str) -> None:
         handles = session.exec(select(Claim.handle)).all()
         assert sorted(handles) == sorted({f"c{number}" for number in range(1, 10)})
     engine.dispose()
+
+
+def test_a_claim_shows_its_parts_and_when_it_was_found(session: Session) -> None:
+    import_starter(session)
+    state = read_claim(session, find_claim(session, "c4"))
+    assert (state["found_from"], state["found_to"]) == ("2026", "2026")
+    assert "55–60%" in state["limit"]
+    assert {"insight", "scope", "note_date"} <= set(state)

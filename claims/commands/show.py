@@ -32,6 +32,11 @@ def show(
 def _print_claim(state: dict[str, Any]) -> None:
     print(f"{state['id']}  {state['slug']}")
     print(f"claim       {state['text']}")
+    for label, name in (("durable", "insight"), ("limit", "limit")):
+        if state[name]:
+            print(f"{label:<11} {state[name]}")
+    if state["found_from"]:
+        print(f"found       {state['found_from']} to {state['found_to']}")
     print(f"in          {', '.join(state['lines']) or '–'}")
     _print_succession(state)
     verdict = state["verdict"]
