@@ -1,11 +1,14 @@
 """One storage suite over both databases: schema, times, search."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import IntegrityError, StatementError
 from sqlmodel import SQLModel, select
 
@@ -30,6 +33,36 @@ def test_migrations_build_the_schema_of_the_models(any_engine: Engine) -> None:
             connection, opts={"include_object": lambda o, n, t, *rest: is_ours(n, t)}
         )
         assert compare_metadata(context, SQLModel.metadata) == []
+
+
+OLDEST = """
+INSERT INTO paper (id, arxiv_id, title, abstract, authors, categories, version, is_withdrawn,
+  source, first_seen_at) VALUES (1, '2501.00001', 'Kettles', 'Warm kettles.', '[]', '[]', 1,
+  false, 'snapshot', '2026-11-20 06:00:00');
+INSERT INTO paper_version (id, paper_id, version, text_hash, title, abstract, source, seen_at)
+  VALUES (1, 1, 1, 'h', 'Kettles', 'Warm kettles.', 'snapshot', '2026-11-20 06:00:00');
+UPDATE paper SET version_id = 1;
+"""
+
+
+def test_the_oldest_schema_is_brought_up_to_date(database_url: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path("db/migrations")))
+    engine = create_engine(database_url)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        for statement in OLDEST.strip().split(";"):
+            if statement.strip():
+                connection.execute(text(statement))
+    engine.dispose()
+    engine = open_database(database_url)
+    with open_session(engine) as session:
+        paper = session.exec(select(Paper)).one()
+        assert (paper.title, paper.version_id) == ("Kettles", 1)
+        assert [hit.id for hit in search_papers(session, "kettles", limit=5)] == [1]
+    test_migrations_build_the_schema_of_the_models(engine)
+    engine.dispose()
 
 
 def test_opening_twice_keeps_what_is_there(database_url: str) -> None:

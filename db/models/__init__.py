@@ -8,21 +8,51 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from db.models.judging import Candidate, Decision, Evidence
+    from db.models.judging import (
+        Candidate,
+        Decision,
+        Evidence,
+        JudgeAnswer,
+        JudgeMeasure,
+        MissEstimate,
+    )
     from db.models.library import Anchor, Claim, Finding, Line, LineClaim
     from db.models.nights import Lease, Night, NightStep, Schedule
     from db.models.notes import FindingNote, ImportWarning, LineNote, Mention, Note, Task
-    from db.models.papers import HarvestWindow, Paper, PaperText, PaperVersion
+    from db.models.papers import (
+        Citation,
+        HarvestDay,
+        HarvestWindow,
+        Paper,
+        PaperText,
+        PaperVector,
+        PaperVersion,
+    )
     from db.models.retests import Binding, CanaryRun, Protocol, SeedRun, Stream
     from db.models.revisions import ClaimRevision, Edit
     from db.models.verdicts import Verdict
 
 TABLES = {
-    "judging": ("Candidate", "Decision", "Evidence"),
+    "judging": (
+        "Candidate",
+        "Decision",
+        "Evidence",
+        "JudgeAnswer",
+        "JudgeMeasure",
+        "MissEstimate",
+    ),
     "library": ("Anchor", "Claim", "Finding", "Line", "LineClaim"),
     "nights": ("Lease", "Night", "NightStep", "Schedule"),
     "notes": ("FindingNote", "ImportWarning", "LineNote", "Mention", "Note", "Task"),
-    "papers": ("HarvestWindow", "Paper", "PaperText", "PaperVersion"),
+    "papers": (
+        "Citation",
+        "HarvestDay",
+        "HarvestWindow",
+        "Paper",
+        "PaperText",
+        "PaperVector",
+        "PaperVersion",
+    ),
     "retests": ("Binding", "CanaryRun", "Protocol", "SeedRun", "Stream"),
     "revisions": ("ClaimRevision", "Edit"),
     "verdicts": ("Verdict",),
@@ -34,6 +64,7 @@ __all__ = [
     "Binding",
     "CanaryRun",
     "Candidate",
+    "Citation",
     "Claim",
     "ClaimRevision",
     "Decision",
@@ -41,18 +72,23 @@ __all__ = [
     "Evidence",
     "Finding",
     "FindingNote",
+    "HarvestDay",
     "HarvestWindow",
     "ImportWarning",
+    "JudgeAnswer",
+    "JudgeMeasure",
     "Lease",
     "Line",
     "LineClaim",
     "LineNote",
     "Mention",
+    "MissEstimate",
     "Night",
     "NightStep",
     "Note",
     "Paper",
     "PaperText",
+    "PaperVector",
     "PaperVersion",
     "Protocol",
     "Schedule",
