@@ -1,24 +1,29 @@
 """One HTTP request in bounded time and size: no answer, however slow or large, holds us.
 
-``requests`` limits single reads only; a server that sends a byte a second would keep a
-caller for days. Decides when to let go; knows nothing of what an answer means. Redirects
-are not followed: no address from an answer is ever fetched.
+``httpx`` limits single reads only; a server that sends a byte a second would keep a caller
+for days. Decides when to let go; knows nothing of what an answer means. Redirects are not
+followed: no address from an answer is ever fetched. One connection at a time, as arXiv's
+terms of use ask.
 """
 
 import contextlib
 import socket
 import threading
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from queue import Empty, Queue
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
-import requests
+import httpx
 
 Value = TypeVar("Value")
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 CHUNK_BYTES = 16 * 1024
+ONE_CONNECTION = httpx.Limits(max_connections=1, max_keepalive_connections=1)
+GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
 
 @dataclass(frozen=True)
@@ -35,10 +40,10 @@ class RequestLimits:
 
 @dataclass(frozen=True)
 class Answer:
-    """A whole HTTP answer."""
+    """A whole HTTP answer, its body decompressed."""
 
     status: int
-    headers: "requests.structures.CaseInsensitiveDict[str]"
+    headers: httpx.Headers
     body: bytes
 
 
@@ -52,11 +57,11 @@ class TooLarge(Exception):
 
 @dataclass
 class Exchange:
-    """A session with fixed headers on one server."""
+    """A connection with fixed headers to one server."""
 
     headers: dict[str, str]
     limits: RequestLimits
-    _session: requests.Session = field(default_factory=requests.Session)
+    _line: "_Line | None" = None
     _resolved: set[str] = field(default_factory=set)
 
     def get(self, url: str, limit_s: float) -> Answer:
@@ -64,27 +69,29 @@ class Exchange:
 
         Raises:
             Unreachable: no connection, a broken one, or no whole answer within the limit.
-            TooLarge: the body passed the limit.
+            TooLarge: the decompressed body passed the limit.
         """
         host = urlsplit(url).hostname or ""
-        self._session.trust_env = host not in LOOPBACK
         self._resolve(url, host)
-        open_answers: list[requests.Response] = []
+        line = self._open_line(trust_env=host not in LOOPBACK)
         try:
-            return run_within(
-                min(limit_s, self.limits.request_s), lambda: self._fetch(url, open_answers)
-            )
-        except requests.RequestException as error:
+            return run_within(min(limit_s, self.limits.request_s), lambda: line.fetch(url))
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Unreachable(_explain(error)) from error
         except TimeoutError as error:
-            for answer in open_answers:
-                _hang_up(answer)
+            self._line = None
+            line.hang_up()
             raise Unreachable("no whole answer in time") from error
+
+    def _open_line(self, trust_env: bool) -> "_Line":
+        """Settings of the environment (proxies) are for the network, never for loopback."""
+        if self._line is None or self._line.client.trust_env != trust_env:
+            self._line = _Line(_open_client(self.headers, self.limits, trust_env), self.limits)
+        return self._line
 
     def _resolve(self, url: str, host: str) -> None:
         """The resolver has no timeout of its own; behind a proxy the name is not ours to find."""
-        proxies = requests.utils.get_environ_proxies(url) if self._session.trust_env else {}
-        if host in self._resolved or requests.utils.select_proxy(url, proxies):
+        if host in self._resolved or _goes_through_proxy(url, host):
             return
         try:
             run_within(self.limits.resolve_s, lambda: socket.getaddrinfo(host, None))
@@ -92,22 +99,37 @@ class Exchange:
             raise Unreachable(f"the name {host} cannot be resolved") from error
         self._resolved.add(host)
 
-    def _fetch(self, url: str, open_answers: list[requests.Response]) -> Answer:
-        answer = self._session.get(
-            url,
-            headers=self.headers,
-            timeout=(self.limits.connect_s, self.limits.read_s),
-            allow_redirects=False,
-            stream=True,
-        )
-        open_answers.append(answer)
-        body = bytearray()
-        with answer:
-            for chunk in answer.iter_content(CHUNK_BYTES):
-                body += chunk
+
+@dataclass
+class _Line:
+    """A client whose only connection can be cut while another thread reads from it."""
+
+    client: httpx.Client
+    limits: RequestLimits
+    _sockets: list[socket.socket] = field(default_factory=list)
+
+    def fetch(self, url: str) -> Answer:
+        with self.client.stream("GET", url, extensions={"trace": self._note_socket}) as answer:
+            parts = answer.iter_raw(CHUNK_BYTES)
+            if answer.headers.get("Content-Encoding", "").strip().lower() in ("gzip", "deflate"):
+                parts = _decompress(parts)
+            body = bytearray()
+            for part in parts:
+                body += part
                 if len(body) > self.limits.body_bytes:
                     raise TooLarge(f"more than {self.limits.body_bytes} bytes")
-        return Answer(answer.status_code, answer.headers, bytes(body))
+            return Answer(answer.status_code, answer.headers, bytes(body))
+
+    def hang_up(self) -> None:
+        """End the connection under its reader; closing it would wait for that thread."""
+        for connected in self._sockets:
+            with contextlib.suppress(OSError):  # it ended by itself
+                socket.socket.shutdown(connected, socket.SHUT_RDWR)
+
+    def _note_socket(self, event: str, details: dict[str, Any]) -> None:
+        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            connected = details["return_value"].get_extra_info("socket")
+            self._sockets = [connected] if connected is not None else []
 
 
 def run_within(limit_s: float, call: Callable[[], Value]) -> Value:
@@ -134,15 +156,49 @@ def run_within(limit_s: float, call: Callable[[], Value]) -> Value:
     return value  # type: ignore[return-value]
 
 
-def _hang_up(answer: requests.Response) -> None:
-    """End a connection that another thread is reading; closing it would wait for that thread."""
-    with contextlib.suppress(ValueError, RuntimeError, OSError):  # it ended by itself
-        answer.raw.shutdown()
+def _open_client(headers: dict[str, str], limits: RequestLimits, trust_env: bool) -> httpx.Client:
+    return httpx.Client(
+        headers={"Accept-Encoding": "gzip", **headers},
+        timeout=httpx.Timeout(limits.read_s, connect=limits.connect_s),
+        limits=ONE_CONNECTION,
+        follow_redirects=False,
+        trust_env=trust_env,
+    )
 
 
-def _explain(error: requests.RequestException) -> str:
-    if isinstance(error, requests.ConnectTimeout | requests.ReadTimeout):
+def _goes_through_proxy(url: str, host: str) -> bool:
+    if host in LOOPBACK:
+        return False
+    proxies = getproxies()
+    return bool((urlsplit(url).scheme in proxies or "all" in proxies) and not proxy_bypass(host))
+
+
+def _decompress(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """Small pieces, however little was sent: the package would unpack a whole read at once.
+
+    Raises:
+        httpx.DecodingError: the body is not compressed as it says, or is cut off.
+    """
+    unpacking = zlib.decompressobj(GZIP_OR_ZLIB)
+    try:
+        for part in parts:
+            rest = part
+            while rest:
+                yield unpacking.decompress(rest, CHUNK_BYTES)
+                rest = unpacking.unconsumed_tail
+        while piece := unpacking.decompress(b"", CHUNK_BYTES):
+            yield piece
+    except zlib.error as error:
+        raise httpx.DecodingError("the body cannot be decompressed") from error
+    if not unpacking.eof:
+        raise httpx.DecodingError("the compressed body is cut off")
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, httpx.TimeoutException):
         return "it did not answer in time"
+    if isinstance(error, httpx.DecodingError):
+        return str(error)
     if "refused" in str(error):
         return "connection refused"
     return "the connection failed or broke off"
