@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
-# arXiv's help on withdrawals: the reason stands in Comments, no feed carries a flag. The
-# pattern is anchored: "replaces withdrawn arXiv:..." in mid-sentence is another paper.
+from ingest.sources.withdrawal_notices import is_withdrawal_notice
+
+# An abstract may be about withdrawals of another kind, so that its pattern is anchored.
 _KIND = r"(?:paper|article|submission|manuscript|work)"
 WITHDRAWAL = re.compile(
     rf"\s*(?:(?:arxiv admin note:\s*)?this {_KIND} (?:has been|is|was) )?withdrawn\b",
@@ -74,8 +75,8 @@ class PaperSource(Protocol):
 
 
 def is_withdrawal(record: PaperRecord) -> bool:
-    """Whether the comment or the abstract opens with a notice of withdrawal."""
-    return bool(WITHDRAWAL.match(record.comment or "") or WITHDRAWAL.match(record.abstract))
+    """Whether the comment is a notice of withdrawal, or the abstract opens with one."""
+    return is_withdrawal_notice(record.comment or "") or bool(WITHDRAWAL.match(record.abstract))
 
 
 def clean_text(text: str) -> str:
