@@ -1,7 +1,8 @@
 """What newer work says about a claim, from the stance rows that a person confirmed.
 
-Decides independence (paper, then author group) and the word for the whole. Proposals are
-counted apart and never enter. Knows nothing of how a stance was judged.
+Decides the word for the whole; which papers are one source is decided in
+``claims.independence``. Proposals are counted apart and never enter; a paper that was
+withdrawn no longer counts. Knows nothing of how a stance was judged.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
+from claims.independence import Source, group_sources, read_source
 from claims.verdicts import Literature
 from db.models import Candidate, Claim, ClaimRevision, Evidence, Paper
 
@@ -41,16 +43,17 @@ class LiteratureState:
 @dataclass(frozen=True)
 class _Row:
     stance: str
-    arxiv_id: str
-    authors: frozenset[str]
+    source: Source
     published: date | None
+    is_withdrawn: bool
 
 
 def conclude_literature(
     session: Session, claim: Claim, extent: SearchExtent, today: date
 ) -> LiteratureState:
     """The literature field of one claim."""
-    confirmed = _read_rows(session, claim, "confirmed")
+    all_confirmed = _read_rows(session, claim, "confirmed")
+    confirmed = [row for row in all_confirmed if not row.is_withdrawn]
     proposed = _read_rows(session, claim, "proposed")
     candidates = len(
         session.exec(
@@ -83,20 +86,17 @@ def conclude_literature(
             "candidates": candidates,
             "confirmed": {"supports": supports, "contradicts": against, "relaxes": relaxes},
             "proposed": proposals,
-            "confirmed_ids": sorted({row.arxiv_id for row in confirmed}),
+            "confirmed_ids": sorted({row.source.arxiv_id for row in confirmed}),
+            "withdrawn_ids": sorted(
+                {row.source.arxiv_id for row in all_confirmed if row.is_withdrawn}
+            ),
         },
     )
 
 
 def count_independent(rows: Sequence[_Row]) -> int:
-    """Sources that count once each: papers that share no author."""
-    groups: list[set[str]] = []
-    for row in rows:
-        members = {row.arxiv_id, *row.authors}
-        touching = [group for group in groups if group & members]
-        groups = [group for group in groups if not group & members]
-        groups.append(members.union(*touching))
-    return len(groups)
+    """Sources that count once each, by ``claims.independence``."""
+    return len(group_sources([row.source for row in rows]))
 
 
 def _decide(
@@ -126,6 +126,11 @@ def _read_rows(session: Session, claim: Claim, status: str) -> list[_Row]:
         )
     ).all()
     return [
-        _Row(row.stance, paper.arxiv_id, frozenset(paper.authors), paper.published or paper.listed)
+        _Row(
+            row.stance,
+            read_source(paper.arxiv_id, paper.authors, paper.title, paper.abstract),
+            paper.published or paper.listed,
+            paper.is_withdrawn,
+        )
         for row, paper in rows
     ]

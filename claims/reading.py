@@ -154,6 +154,7 @@ def _read_sources(session: Session, claim: Claim) -> list[dict[str, Any]]:
             "tied_by": anchor.tied_by,
             "title": paper.title if paper else None,
             "is_withdrawn": paper.is_withdrawn if paper else None,
+            "withdrawn_seen_at": paper.withdrawn_seen_at if paper else None,
         }
         for anchor, paper in rows
     ]
@@ -165,6 +166,8 @@ def _evidence_data(evidence: Evidence, paper: Paper) -> dict[str, Any]:
         "arxiv_id": paper.arxiv_id,
         "title": paper.title,
         "published": paper.published or paper.listed,
+        "is_withdrawn": paper.is_withdrawn,
+        "withdrawn_seen_at": paper.withdrawn_seen_at,
         "stance": evidence.stance,
         "status": evidence.status,
         "confidence": evidence.confidence,

@@ -43,6 +43,7 @@ class Basis:
     independent_against: int = 0
     proposals: int = 0  # proposed supports, relaxes or contradicts: shown, never counted
     is_retired: bool = False
+    withdrawn: int = 0  # papers that it rests on and that were withdrawn
 
 
 def decide_headline(basis: Basis, today: date) -> Headline | None:
@@ -81,5 +82,9 @@ def is_stale(basis: Basis, today: date) -> bool:
 
 
 def decide_look(basis: Basis) -> bool:
-    """Whether a person should look: a proposal waits, or our own experiment differs."""
-    return basis.grounding != "hub" and (basis.proposals > 0 or basis.local in LOOK_AT)
+    """Whether a person should look.
+
+    A proposal waits, our own experiment differs, or a paper that it rests on was withdrawn.
+    """
+    is_pressed = basis.proposals > 0 or basis.withdrawn > 0 or basis.local in LOOK_AT
+    return basis.grounding != "hub" and is_pressed

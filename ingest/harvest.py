@@ -17,6 +17,7 @@ from ingest.asking import Asking, PagedSource
 from ingest.harvest_summary import HarvestSummary
 from ingest.snapshot_harvest import harvest_snapshot
 from ingest.windows import DaySpan, slice_days
+from ingest.withdrawals import stamp_withdrawals
 
 Progress = Callable[[str], None]
 
@@ -62,6 +63,7 @@ def harvest(
         asking.ask_claims()
         asking.ask_recent()
         summary = asking.summarize()
+    stamp_withdrawals(engine)
     with open_session(engine) as session:
         check_anchors(session)
     return summary
@@ -80,6 +82,7 @@ def harvest_days(
     asking = Asking(engine, source or open_source(setup), None, today, report_progress)
     days = [span.since + timedelta(n) for n in range((span.until - span.since).days + 1)]
     asking.ask_spans(slice_days(days))
+    stamp_withdrawals(engine)
     with open_session(engine) as session:
         check_anchors(session)
     return asking.summarize()

@@ -102,8 +102,15 @@ def _print_sources(sources: list[dict[str, Any]]) -> None:
         print("sources     none: no anchor is tied to its note")
     for source in sources:
         title = source["title"] or "not in the store: not checked"
-        withdrawn = "  WITHDRAWN" if source["is_withdrawn"] else ""
-        print(f"source      arXiv:{source['arxiv_id']}  {source['state']}  {title}{withdrawn}")
+        print(f"source      arXiv:{source['arxiv_id']}  {source['state']}  {title}{_mark(source)}")
+
+
+def _mark(paper: dict[str, Any]) -> str:
+    """What to print behind a withdrawn paper: that it is, and when that was first seen."""
+    if not paper["is_withdrawn"]:
+        return ""
+    seen = paper["withdrawn_seen_at"]
+    return f"  WITHDRAWN (first seen {seen:%F})" if seen else "  WITHDRAWN"
 
 
 def _print_evidence(rows: list[dict[str, Any]]) -> None:
@@ -112,7 +119,7 @@ def _print_evidence(rows: list[dict[str, Any]]) -> None:
         status = "candidate" if row["stance"] == "unclear" else row["status"]
         print(
             f"{status:<11} {row['stance']}{sure}  arXiv:{row['arxiv_id']} "
-            f"({row['published'] or 'no date'})  {row['title']}"
+            f"({row['published'] or 'no date'})  {row['title']}{_mark(row)}"
         )
         if row["quote"]:
             _print_quote(row["arxiv_id"], row["section"], row["start"], row["quote"])

@@ -12,6 +12,7 @@ from ingest.anchor_checks import check_anchors
 from ingest.commands.setup import open_store
 from ingest.full_texts import is_full_text, load_full_text
 from ingest.snapshot_harvest import load_snapshot
+from ingest.withdrawals import stamp_withdrawals
 
 COUNTS = ("seen", "new", "revised", "withdrawn", "unchanged", "bad_lines")
 
@@ -40,6 +41,7 @@ def load_papers(
             _load_text(engine, file, arxiv_id) if is_full_text(file) else _load(engine, file)
             for file in files
         ]
+        stamp_withdrawals(engine)
         with open_session(engine) as session:
             check_anchors(session)
     total = {name: sum(entry[name] for entry in loaded) for name in COUNTS}

@@ -98,8 +98,15 @@ def _find_references(session: Session, arxiv_id: str) -> dict[str, Any]:
     }
 
 
+def _mark(found: dict[str, Any]) -> str:
+    if not found["is_withdrawn"]:
+        return ""
+    seen = found["withdrawn_seen_at"]
+    return f"  WITHDRAWN (first seen {seen:%F})" if seen else "  WITHDRAWN"
+
+
 def _format(found: dict[str, Any]) -> list[str]:
-    withdrawn = "  WITHDRAWN" if found["is_withdrawn"] else ""
+    withdrawn = _mark(found)
     lines = [
         f"arXiv:{found['arxiv_id']}v{found['shown_version']}{withdrawn}",
         found["title"],

@@ -1,9 +1,10 @@
 """Concludes: joins the three fields of each claim into its headline and dates the change.
 
-Decides when a verdict is new (a word changed) and what is named as having moved it. The
-fields themselves come from the rooms that know them.
+Decides when a verdict is new (a word changed, or a paper was withdrawn) and what is named as
+having moved it. The fields themselves come from the rooms that know them.
 """
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -14,6 +15,7 @@ from claims.literature import LiteratureState, SearchExtent, conclude_literature
 from claims.queries import current_verdicts
 from claims.reading import current_revision
 from claims.verdicts import Basis, decide_headline, decide_look
+from claims.withdrawn_sources import WithdrawnSource, find_withdrawn_sources
 from db.columns import stored_id
 from db.models import Anchor, Binding, Claim, Evidence, Night, Paper, Verdict
 from reassay.night.context import StepResult
@@ -22,6 +24,7 @@ from retest.conclusions import LocalConclusion, conclude_local
 WORDS = ("headline", "look", "grounding", "literature", "local", "transfer", "claim_revision_id")
 DETAILS = ("grounding_detail", "literature_detail", "local_detail", "searched_through")
 SHOWN_PROPOSALS = 3
+WITHDRAWN = "withdrawn_ids"  # in grounding_detail: withdrawn papers that the claim rests on
 
 
 def conclude_library(
@@ -34,10 +37,12 @@ def conclude_library(
     verdicts = current_verdicts(session)
     groundings = audit_groundings(session, today)
     claims = session.exec(select(Claim).order_by(col(Claim.id))).all()
+    withdrawn = find_withdrawn_sources(session)
     changed = 0
     for claim in claims:
         grounding = groundings[stored_id(claim.id)]
-        verdict = _conclude_claim(session, claim, grounding, extent, live, today)
+        lost = withdrawn.get(stored_id(claim.id), [])
+        verdict = _conclude_claim(session, claim, grounding, extent, live, lost, today)
         changed += _store(session, verdict, verdicts.get(stored_id(claim.id)), night)
     session.commit()
     return StepResult(detail={"claims": len(claims), "changed": changed})
@@ -49,6 +54,7 @@ def _conclude_claim(
     grounding: GroundingState,
     extent: SearchExtent,
     live: int,
+    lost: Sequence[WithdrawnSource],
     today: date,
 ) -> Verdict:
     _mark_quoted(session, grounding)
@@ -62,6 +68,7 @@ def _conclude_claim(
         independent_against=literature.independent_against,
         proposals=sum(literature.proposals.values()),
         is_retired=claim.retired_at is not None,
+        withdrawn=len(lost),
     )
     return Verdict(
         claim_id=stored_id(claim.id),
@@ -69,20 +76,27 @@ def _conclude_claim(
         headline=decide_headline(basis, today),
         look=decide_look(basis),
         grounding=grounding.grounding,
-        grounding_detail=grounding.detail,
+        grounding_detail={**grounding.detail, WITHDRAWN: sorted({s.arxiv_id for s in lost})},
         literature=literature.literature,
         literature_detail=literature.detail,
         local=local.local,
         local_detail=local.detail,
         transfer=local.transfer,
         searched_through=extent.through,
-        moved_by=_name_movers(session, claim, grounding, literature, local),
+        moved_by=[
+            *_name_movers(session, claim, grounding, literature, local),
+            *(f"withdrawn: {source.describe()}" for source in lost),
+        ],
     )
 
 
 def _store(session: Session, verdict: Verdict, last: Verdict | None, night: Night) -> bool:
-    """Add the verdict when a word of it is new; else bring the numbers of the last up to date."""
-    if last is not None and all(getattr(verdict, w) == getattr(last, w) for w in WORDS):
+    """Add the verdict when a word of it, or what it rests on, is new.
+
+    Else the numbers of the last one are brought up to date.
+    """
+    is_same = last is not None and all(getattr(verdict, w) == getattr(last, w) for w in WORDS)
+    if last is not None and is_same and _withdrawn(verdict) == _withdrawn(last):
         for name in DETAILS:
             setattr(last, name, getattr(verdict, name))
         session.add(last)
@@ -98,12 +112,21 @@ def _only_changed(verdict: Verdict, last: Verdict) -> list[str]:
     """Of what stands behind a verdict, the part whose word is not that of the last one."""
     fields = ("grounding", "literature", "local")
     moved = [f for f in fields if getattr(verdict, f) != getattr(last, f)]
-    if verdict.look != last.look and "local" not in moved:
+    if _withdrawn(verdict) != _withdrawn(last):
+        moved.append("withdrawn")
+    elif verdict.look != last.look and "local" not in moved:
         moved.append("proposed")
     if verdict.claim_revision_id != last.claim_revision_id:
         moved.append("wording")
     kept = [line for line in verdict.moved_by if line.split(":")[0] in moved]
+    back = _withdrawn(last) - _withdrawn(verdict)
+    kept += [f"withdrawn: arXiv:{arxiv_id} no longer is" for arxiv_id in sorted(back)]
     return kept or [f"{name} changed" for name in moved] or ["time passed since the last search"]
+
+
+def _withdrawn(verdict: Verdict) -> set[str]:
+    """The withdrawn papers that a verdict's claim rested on."""
+    return set(verdict.grounding_detail.get(WITHDRAWN, []))
 
 
 def _name_movers(
