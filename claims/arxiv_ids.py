@@ -8,16 +8,20 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-NEW_FORM = re.compile(r"(?P<yy>\d{2})(?P<mm>\d{2})\.(?P<number>\d{4,5})(?:v(?P<version>[1-9]\d?))?")
+# ASCII: other scripts' digits are numbers to Python, and no part of an identifier.
+NEW_FORM = re.compile(
+    r"(?P<yy>\d{2})(?P<mm>\d{2})\.(?P<number>\d{4,5})(?:v(?P<version>[1-9]\d?))?", re.ASCII
+)
 OLD_FORM = re.compile(
     r"(?P<archive>[a-z]+(?:-[a-z]+)*(?:\.[A-Z]{2})?)/(?P<yy>\d{2})(?P<mm>\d{2})(?P<number>\d{3})"
-    r"(?:v(?P<version>[1-9]\d?))?"
+    r"(?:v(?P<version>[1-9]\d?))?",
+    re.ASCII,
 )
 FIRST_NEW_MONTH = (7, 4)  # 0704
 FIVE_DIGITS_SINCE = (15, 1)  # 1501
 LAST_OLD_YEAR, FIRST_OLD_YEAR = 7, 91
-_NEW = r"\d{4}\.\d{4,5}(?:v[1-9]\d?)?"
-_OLD = r"[a-z]+(?:-[a-z]+)*(?:\.[A-Z]{2})?/\d{7}(?:v[1-9]\d?)?"
+_NEW = r"(?a:\d{4}\.\d{4,5}(?:v[1-9]\d?)?)"
+_OLD = r"(?a:[a-z]+(?:-[a-z]+)*(?:\.[A-Z]{2})?/\d{7}(?:v[1-9]\d?)?)"
 _PREFIX = (
     r"(?:arxiv:\s*|arxiv\s+(?:id\s+)?|(?:https?://)?(?:www\.|export\.)?arxiv\.org/(?:abs|pdf|html)/"
     r"|(?:https?://(?:dx\.)?doi\.org/)?10\.48550/arxiv\.|/papers/)"

@@ -296,6 +296,8 @@ def test_fewer_papers_than_announced_is_not_the_whole_answer(
     entries = [paper.entry() for paper in PAPERS]
     repeat = feed(entries[:4] + entries[:1], 5)
     server.queue(lambda handler, parameters: handler.send(200, repeat))
+    assert ask(api) == IDS  # a second reading brings it
+    server.always = lambda handler, parameters: handler.send(200, repeat)
     with pytest.raises(SourceUnavailable, match="announced 5 papers and sent 4"):
         ask(api)
 
@@ -314,11 +316,11 @@ def test_entries_that_cannot_be_papers_are_left_out_and_named(
     elsewhere = PAPERS[0].entry().replace("arxiv.org/abs", "example.org/abs")
     bad = [no_abstract.entry(), no_day, elsewhere, "<entry/>"]
     body = feed([*(p.entry() for p in PAPERS), *bad], len(PAPERS) + len(bad))
-    server.queue(lambda handler, parameters: handler.send(200, body))
+    server.always = lambda handler, parameters: handler.send(200, body)
     assert ask(api) == IDS
     assert len(api.remarks) == 4
     assert "2611.00006 came without abstract and was left out" in api.remarks
-    assert len(server.asked) == 1
+    assert len(server.asked) == 2  # they might have come whole the second time
 
 
 def test_a_left_out_entry_does_not_shift_the_pages(api: ArxivApi, server: ArxivServer) -> None:
@@ -326,7 +328,7 @@ def test_a_left_out_entry_does_not_shift_the_pages(api: ArxivApi, server: ArxivS
     many[3] = InventedPaper("2611.00004", "2026-11-21", abstract="")
     server.papers[:] = many
     assert len(ask(api)) == len(many) - 1
-    assert [a.parameters["start"] for a in server.asked] == ["0", "200"]
+    assert [a.parameters["start"] for a in server.asked] == ["0", "200"] * 2
 
 
 def test_entities_are_never_expanded() -> None:

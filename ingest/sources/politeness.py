@@ -1,14 +1,17 @@
 """How often arXiv may be asked, over all processes of one home, and how long to stand back.
 
-arXiv's terms of use for its APIs: "make no more than one request every three seconds, and
-limit requests to a single connection at a time", over all machines that one controls.
+Source: arXiv's terms of use for its APIs (info.arxiv.org/help/api/tou). In short: at most one
+request every three seconds, over a single connection, counted over all machines that one
+controls and over all of arXiv's interfaces together; limits are not to be got around.
 Decides when a request may start; knows nothing of what is asked. A lock file in the home
 is held during a request, and the moment it started is written before it is sent, so that
-a crash cannot shorten the pause.
+a crash cannot shorten the pause. Machines that share no home are for their owner to pace.
 """
 
 import fcntl
 import json
+import math
+import os
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +25,8 @@ from typing import IO
 from db.errors import HomeUnwritable, SourceUnavailable
 
 STAMP_FILE = "arxiv-requests.json"
+STAMP_FIELDS = ("monotonic_s", "wall_s", "not_before_wall_s")
+STAMP_BYTES = 160  # longer than any stamp, so that no tail of an older one is left
 LOOK_AGAIN_S = 0.1
 FIRST_BACKOFF_PAUSES = 20  # a minute at three seconds: arXiv throttles even polite clients
 LONGEST_BACKOFF_PAUSES = 200  # ten minutes
@@ -53,6 +58,7 @@ class RequestPacer:
         self.delay_s = delay_s
         self.clock = clock or Clock()
         self._file = home / STAMP_FILE
+        self._held: IO[str] | None = None
 
     @contextmanager
     def turn(self, limit_s: float) -> Iterator[None]:
@@ -69,22 +75,36 @@ class RequestPacer:
                 self._wait(_read_stamp(file), deadline_s)
                 stamp = _Stamp(self.clock.monotonic(), self.clock.wall())
                 _write_stamp(file, stamp)
+                self._held = file
                 yield
             finally:
+                self._held = None
                 fcntl.flock(file, fcntl.LOCK_UN)
 
     def stand_back(self, pause_s: float) -> None:
-        """Remember, for every process of this home, that the server asked for a pause."""
-        with self._open() as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        """Remember, for every process of this home, that the server asked for a pause.
+
+        Within a turn no other process can ask before it is written.
+        """
+        with self._hold() as file:
             stamp = _read_stamp(file)
             until_s = self.clock.wall() + min(pause_s, LONGEST_REQUESTED_PAUSE_S)
             _write_stamp(file, _Stamp(stamp.monotonic_s, stamp.wall_s, until_s))
 
+    @contextmanager
+    def _hold(self) -> Iterator[IO[str]]:
+        if self._held is not None:
+            yield self._held
+            return
+        with self._open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield file
+
     def _open(self) -> IO[str]:
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            return self._file.open("a+", encoding="utf-8")
+            descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            return os.fdopen(descriptor, "r+", encoding="utf-8")
         except OSError as error:
             raise HomeUnwritable(
                 f"cannot write {self._file}: {error.strerror}; set REASSAY_HOME to a writable "
@@ -151,7 +171,7 @@ def read_retry_after(value: str | None, now_wall_s: float) -> float | None:
         return float(value)
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter: a year or an offset of twenty digits
         return None
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max(0.0, aware.timestamp() - now_wall_s)
@@ -160,25 +180,18 @@ def read_retry_after(value: str | None, now_wall_s: float) -> float | None:
 def _read_stamp(file: IO[str]) -> _Stamp:
     file.seek(0)
     try:
-        stated = json.loads(file.read())
-        return _Stamp(
-            float(stated["monotonic_s"]),
-            float(stated["wall_s"]),
-            float(stated["not_before_wall_s"]),
-        )
+        text = file.read()
+        if not text:
+            return _Stamp(monotonic_s=float("-inf"))  # nothing was ever asked
+        stated = json.loads(text)
+        moments = [float(stated[name]) for name in STAMP_FIELDS]
     except (ValueError, KeyError, TypeError):
-        return _Stamp() if file.tell() else _Stamp(monotonic_s=float("-inf"))
+        return _Stamp()
+    return _Stamp(*moments) if all(map(math.isfinite, moments)) else _Stamp()
 
 
 def _write_stamp(file: IO[str], stamp: _Stamp) -> None:
-    file.seek(0)
-    file.truncate()
-    json.dump(
-        {
-            "monotonic_s": stamp.monotonic_s,
-            "wall_s": stamp.wall_s,
-            "not_before_wall_s": stamp.not_before_wall_s,
-        },
-        file,
-    )
-    file.flush()
+    """Over the old stamp in one write: a process killed here leaves the one or the other."""
+    text = json.dumps({name: getattr(stamp, name) for name in STAMP_FIELDS}).ljust(STAMP_BYTES)
+    os.pwrite(file.fileno(), text.encode("ascii"), 0)
+    os.ftruncate(file.fileno(), len(text))
