@@ -24,10 +24,10 @@ class WithdrawnSource:
     seen_at: datetime | None  # when the store first saw the withdrawal
 
     def describe(self) -> str:
-        """``arXiv:2502.05171 (its source), first seen as withdrawn on 2026-11-24``."""
+        """``arXiv:2502.05171 (its source), first seen on 2026-11-24``."""
         what = "its source" if self.role == "source" else "confirmed evidence, no longer counted"
-        when = f" on {self.seen_at:%F}" if self.seen_at else ""
-        return f"arXiv:{self.arxiv_id} ({what}), first seen as withdrawn{when}"
+        when = f", first seen on {self.seen_at:%F}" if self.seen_at else ""
+        return f"arXiv:{self.arxiv_id} ({what}){when}"
 
 
 def find_withdrawn_sources(session: Session) -> dict[int, list[WithdrawnSource]]:

@@ -11,8 +11,9 @@ from typing import NamedTuple
 from sqlmodel import Session, col, func, select
 
 from claims.verdicts import LOOK_AT
+from claims.withdrawn_sources import find_withdrawn_sources
 from db.columns import stored_id
-from db.models import Anchor, Claim, ClaimRevision, Evidence, LineClaim, Paper
+from db.models import Claim, ClaimRevision, Evidence, LineClaim, Paper
 from reports.claim_states import ClaimState, read_states
 from reports.local_results import ExperimentResult
 from reports.numbers import NOT_RECORDED, count, join_some
@@ -52,7 +53,7 @@ class _Ranked(NamedTuple):
     weight: float
     kind: str  # stance | grounding | unanchored | withdrawn | local
     claim_id: int
-    key: int | str  # stance row, or arXiv id
+    key: int | str  # stance row, or words for what it is
 
 
 def read_items(
@@ -110,17 +111,11 @@ def _rank_fields(outline: Sequence[ClaimOutline]) -> Iterator[_Ranked]:
 
 def _rank_withdrawn(session: Session, outline: Sequence[ClaimOutline]) -> Iterator[_Ranked]:
     reach = {claim.claim_id: claim.reach for claim in outline if claim.headline != "RETIRED"}
-    rows = session.exec(
-        select(Claim.id, Paper.arxiv_id)
-        .join(Anchor, col(Anchor.note_id) == Claim.note_id)
-        .join(Paper, col(Paper.arxiv_id) == Anchor.arxiv_id)
-        .where(col(Paper.is_withdrawn).is_(True))
-        .distinct()
-    ).all()
-    for claim_id, arxiv_id in rows:
+    for claim_id, sources in find_withdrawn_sources(session).items():
         if claim_id in reach:
             weight = reach[claim_id] * STRENGTH_WITHDRAWN
-            yield _Ranked(weight, "withdrawn", stored_id(claim_id), arxiv_id)
+            for source in sources:
+                yield _Ranked(weight, "withdrawn", claim_id, source.describe())
 
 
 def _make_items(session: Session, shown: Sequence[_Ranked], gate: IdGate) -> list[AttentionItem]:
@@ -154,7 +149,7 @@ def _make_item(item: _Ranked, state: ClaimState, stances: dict[int | str, Stance
         what = f"{word}: {SAID.get(word, NOT_RECORDED)}; {state.grounding.reason}"
         doubt, quote = _doubt_grounding(state), state.grounding.quote
     elif item.kind == "withdrawn":
-        what = f"its source arXiv:{item.key} is marked withdrawn"
+        what = f"marked withdrawn: {item.key}"
         doubt = "the mark is read from the paper's own entry; a later version may stand"
     else:
         what = f"our own seeds read {item.key} ({state.local.transfer or 'no transfer tag'})"

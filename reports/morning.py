@@ -18,6 +18,7 @@ from reports.night_record import NightRecord, read_night, read_searched_through
 from reports.numbers import count, format_day, name_night
 from reports.outline import choose_shown, count_headlines, read_outline
 from reports.page_names import name_line_page
+from reports.paper_news import PaperNews, read_paper_news
 from reports.sources import IdGate, name_source
 
 SHOWN_CLAIMS = 60
@@ -49,6 +50,8 @@ class MorningPage:
     beside_lead: tuple[str, ...]
     changes: tuple[Change, ...]
     changes_rest: int
+    news: tuple[PaperNews, ...]
+    news_rest: int
     items: tuple[AttentionItem, ...]
     items_rest: int
     claims: tuple[ClaimState, ...]
@@ -68,6 +71,7 @@ def build_morning(session: Session, night_id: int | None, today: date) -> Mornin
     outline = read_outline(session)
     changes, changed = read_changes(session, record.night_id, gate)
     items, waiting = read_items(session, outline, gate)
+    news, of_papers = read_paper_news(session, record.night_id)
     shown = choose_shown(outline, record.night_id, SHOWN_CLAIMS)
     claims = session.exec(select(Claim).where(col(Claim.id).in_(shown)).order_by(col(Claim.id)))
     lines, all_lines = _read_lines(session)
@@ -78,6 +82,8 @@ def build_morning(session: Session, night_id: int | None, today: date) -> Mornin
         beside_lead=(*describe_search(record, today), *_say_waiting(waiting)),
         changes=tuple(changes),
         changes_rest=changed - len(changes),
+        news=news,
+        news_rest=of_papers - len(news),
         items=tuple(items),
         items_rest=waiting - len(items),
         claims=tuple(read_states(session, claims.all(), gate, record.night_id)),

@@ -457,7 +457,7 @@ def test_a_withdrawn_source_needs_a_person(session: Session) -> None:
     session.add(paper)
     session.commit()
     items = build_morning(session, 2, TODAY).items
-    assert items[0].what == f"its source arXiv:{ANCHOR} is marked withdrawn"
+    assert items[0].what == f"marked withdrawn: arXiv:{ANCHOR} (its source)"
 
 
 HOSTILE = (
