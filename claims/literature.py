@@ -14,6 +14,7 @@ from sqlmodel import Session, col, select
 
 from claims.independence import Source, group_sources, read_source
 from claims.verdicts import Literature
+from claims.waiting import is_waiting
 from db.models import Candidate, Claim, ClaimRevision, Evidence, Paper
 
 RECENT = timedelta(days=730)  # 24 months
@@ -75,7 +76,13 @@ def conclude_literature(
         if any(r.stance == stance for r in proposed)
     }
     return LiteratureState(
-        literature=_decide(supports, recent_support, against, relaxes, is_searched),
+        literature=decide_word(
+            supports=supports,
+            recent_support=recent_support,
+            against=against,
+            relaxes=relaxes,
+            is_searched=is_searched,
+        ),
         independent_for=supports,
         independent_against=against,
         proposals=proposals,
@@ -99,9 +106,10 @@ def count_independent(rows: Sequence[_Row]) -> int:
     return len(group_sources([row.source for row in rows]))
 
 
-def _decide(
-    supports: int, recent_support: bool, against: int, relaxes: int, is_searched: bool
+def decide_word(
+    *, supports: int, recent_support: bool, against: int, relaxes: int, is_searched: bool
 ) -> Literature:
+    """The literature word of so many confirmed independent papers of each stance."""
     if against and supports and recent_support:
         return "contested"
     if against:
@@ -114,7 +122,7 @@ def _decide(
 
 
 def _read_rows(session: Session, claim: Claim, status: str) -> list[_Row]:
-    rows = session.exec(
+    query = (
         select(Evidence, Paper)
         .join(Paper, col(Paper.id) == Evidence.paper_id)
         .join(ClaimRevision, col(ClaimRevision.id) == Evidence.claim_revision_id)
@@ -124,7 +132,10 @@ def _read_rows(session: Session, claim: Claim, status: str) -> list[_Row]:
             ClaimRevision.number == claim.revision_number,
             col(Evidence.stance).in_(DIRECTED),
         )
-    ).all()
+    )
+    if status == "proposed":  # what someone decided on does not wait, whoever proposes it again
+        query = query.join(Claim, col(Claim.id) == Evidence.claim_id).where(is_waiting())
+    rows = session.exec(query).all()
     return [
         _Row(
             row.stance,
