@@ -8,6 +8,7 @@ will not pass soon nothing more is asked. Knows nothing of what an answer means.
 
 import random
 from collections.abc import Callable
+from importlib.metadata import version as installed_version
 from typing import TypeVar
 
 from db.errors import SourceUnavailable
@@ -19,6 +20,12 @@ Value = TypeVar("Value")
 THROTTLED_STATUSES = {403, 406, 429}  # and 5xx; arXiv uses all of them under load
 THROTTLED_BODY = b"rate exceeded"
 RETRIES = {"throttled": 3, "unreachable": 1, "unreadable": 2, "empty": 2}
+
+
+def name_agent(contact: str) -> str:
+    """The user agent that says who asks, what for, and whom to write to."""
+    who = f"; {contact}" if contact else ""
+    return f"reassay/{installed_version('reassay')} (nightly claim checks{who})"
 
 
 class EmptyPage(Exception):

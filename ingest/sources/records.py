@@ -36,6 +36,7 @@ class PaperRecord:
     listed: date | None = None  # day of announcement
     updated: date | None = None  # day that the current version was submitted
     comment: str | None = None
+    is_marked_withdrawn: bool = False  # by the source itself; most cannot say it
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,11 @@ class Question:
     """What a source is asked for: papers by id, by a query, or by a span of days.
 
     ``query`` is in arXiv's query language without dates; ``since`` and ``until`` are days
-    of first submission, both included. ``limit`` None asks for all that there are.
+    of first submission, both included. ``limit`` None asks for all that there are. For
+    changes, ``query`` is an OAI-PMH set and the days are those of the last change.
     """
 
-    purpose: str  # anchors | claim | recent | snapshot
+    purpose: str  # anchors | claim | recent | changes | snapshot
     query: str = ""
     ids: tuple[str, ...] = ()
     since: date | None = None
@@ -75,8 +77,12 @@ class PaperSource(Protocol):
 
 
 def is_withdrawal(record: PaperRecord) -> bool:
-    """Whether the comment is a notice of withdrawal, or the abstract opens with one."""
-    return is_withdrawal_notice(record.comment or "") or bool(WITHDRAWAL.match(record.abstract))
+    """Whether the source says so, the comment is a notice, or the abstract opens with one."""
+    return (
+        record.is_marked_withdrawn
+        or is_withdrawal_notice(record.comment or "")
+        or bool(WITHDRAWAL.match(record.abstract))
+    )
 
 
 def clean_text(text: str) -> str:

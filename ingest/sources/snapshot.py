@@ -9,7 +9,6 @@ import gzip
 import hashlib
 import json
 import lzma
-import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import IO, Any, cast
 
 from claims.arxiv_ids import parse_arxiv_id
 from db.errors import SnapshotRefused
+from ingest.sources.author_names import split_authors
 from ingest.sources.read_ahead import read_ahead
 from ingest.sources.records import PaperRecord, Question, clean_text
 
@@ -32,8 +32,6 @@ MONTHS = {
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], 1
     )
 }
-NAME_END = re.compile(r",\s*(?:and\s+)?|\s+and\s+")
-IN_BRACKETS = re.compile(r"\([^()]*\)")
 BROKEN_FILE = (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile)
 
 
@@ -223,7 +221,7 @@ def _read_authors(fields: dict[str, Any]) -> tuple[str, ...]:
     elif isinstance(parsed, list):
         names = [_join_name(name) for name in parsed if isinstance(name, list)]
     elif isinstance(authors, str):
-        names = NAME_END.split(IN_BRACKETS.sub("", authors))
+        names = list(split_authors(authors))
     else:
         names = []
     return tuple(name for name in map(clean_text, names) if name)
