@@ -24,7 +24,7 @@ from typing import IO
 
 from db.errors import HomeUnwritable, SourceUnavailable
 
-STAMP_FILE = "arxiv-requests.json"
+STAMP_FILE = "requests.json"  # behind the name of the server
 STAMP_FIELDS = ("monotonic_s", "wall_s", "not_before_wall_s")
 STAMP_BYTES = 160  # longer than any stamp, so that no tail of an older one is left
 LOOK_AGAIN_S = 0.1
@@ -52,12 +52,18 @@ class _Stamp:
 
 
 class RequestPacer:
-    """Lets one request at a time through, ``delay_s`` after the start of the one before."""
+    """Lets one request at a time through, ``delay_s`` after the start of the one before.
 
-    def __init__(self, home: Path, delay_s: float, clock: Clock | None = None) -> None:
+    ``server`` is whom the requests go to: each has a pace, and a file, of its own.
+    """
+
+    def __init__(
+        self, home: Path, delay_s: float, clock: Clock | None = None, server: str = "arXiv"
+    ) -> None:
         self.delay_s = delay_s
         self.clock = clock or Clock()
-        self._file = home / STAMP_FILE
+        self.server = server
+        self._file = home / f"{server.lower().replace(' ', '-')}-{STAMP_FILE}"
         self._held: IO[str] | None = None
 
     @contextmanager
@@ -118,7 +124,8 @@ class RequestPacer:
             except BlockingIOError:
                 if self.clock.monotonic() >= deadline_s:
                     raise SourceUnavailable(
-                        "another process of this home is asking arXiv: try again when it is done"
+                        f"another process of this home is asking {self.server}: try again "
+                        "when it is done"
                     ) from None
                 self.clock.sleep(LOOK_AGAIN_S)
             else:
@@ -129,7 +136,7 @@ class RequestPacer:
         if pause_s > deadline_s - self.clock.monotonic():
             until = datetime.fromtimestamp(stamp.not_before_wall_s, UTC)
             raise SourceUnavailable(
-                f"arXiv asked for a pause until {until:%Y-%m-%d %H:%M} UTC: try again then"
+                f"{self.server} asked for a pause until {until:%Y-%m-%d %H:%M} UTC: try again then"
             )
         wait_s = max(pause_s, self._rest_of_delay_s(stamp))
         if wait_s > 0:
