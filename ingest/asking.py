@@ -5,37 +5,31 @@ many of them one night may put, and which are not put again. Knows nothing of HT
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Engine
-from sqlmodel import Session, col, select
+from sqlmodel import col, select
 
-from db.columns import stored_id
+from db.columns import stored_id, utc_now
 from db.engine import open_session
 from db.errors import QuestionRefused, SourceUnavailable
-from db.models import Anchor, Claim, HarvestWindow, Note, Paper
-from ingest.anchor_checks import find_unknown_ids
-from ingest.claim_queries import (
-    CATEGORIES,
-    RECENT_QUERY,
-    SEARCHED_PAPERS,
-    build_claim_query,
-    find_claim_since,
+from db.models import HarvestWindow
+from ingest.announcements import describe_schedule, describe_wait
+from ingest.claim_queries import CATEGORIES
+from ingest.day_questions import (
+    build_day_question,
+    read_span,
+    should_have_papers,
+    split_question,
 )
-from ingest.harvest_summary import HarvestSummary, join_spans, name_some
+from ingest.days import DaySpan, find_reach, join_spans, plan_recent
+from ingest.harvest_summary import HarvestSummary, name_some
 from ingest.papers import StoreCount, store_in_batches
 from ingest.sources.records import PaperRecord, PaperSource, Question
-from ingest.windows import (
-    DaySpan,
-    close_window,
-    find_reach,
-    open_window,
-    plan_recent,
-    read_recent,
-    was_asked_tonight,
-)
+from ingest.waiting import find_waiting_claims, find_wanted_ids
+from ingest.windows import close_window, find_days_asked_in, open_window, read_asked
 
 IDS_A_QUESTION = 100
 MOST_ANCHOR_QUESTIONS = 10
@@ -62,11 +56,23 @@ class PagedSource(PaperSource, Protocol):
     def stopped_because(self) -> str | None: ...
 
 
-class _Outcome(NamedTuple):
+class Outcome(NamedTuple):
+    """How one question was answered."""
+
     window_id: int
+    question: Question
     came: set[str]  # bare ids
+    total: int | None  # papers that arXiv says answer it
     error: SourceUnavailable | None  # why the answer is not whole
     is_doubtful: bool  # an empty answer about days that should have papers
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether the source would not page through so many papers."""
+        from ingest.sources.arxiv_api import MOST_PAGES, PAGE_SIZE
+
+        too_many = (self.total or 0) > MOST_PAGES * PAGE_SIZE
+        return too_many and self.error is not None and not self.came
 
 
 class Asking:
@@ -89,6 +95,11 @@ class Asking:
         self._recall_tonight()
         self._failed_names: dict[tuple[str, str], list[str]] = defaultdict(list)
         self._failed_spans: dict[str, list[DaySpan]] = defaultdict(list)
+
+    @property
+    def summary(self) -> HarvestSummary:
+        """What was asked and what came so far."""
+        return self._summary
 
     def ask_anchors(self) -> None:
         """Fetch the anchors that the store lacks, by id."""
@@ -117,8 +128,8 @@ class Asking:
             if self._source.requests_made >= MOST_REQUESTS - KEPT_FOR_DAYS:
                 break
             asked += 1
-            self._announce(f"searching arXiv for {claim.handle}")
-            error = self._ask(question, claim_id=stored_id(claim.id)).error
+            self.announce(f"searching arXiv for {claim.handle}")
+            error = self.ask(question, claim_id=stored_id(claim.id)).error
             if error is not None:
                 self._failed_names["claim", str(error)].append(claim.handle)
         left = [claim.handle for claim, _ in waiting[asked:]]
@@ -130,14 +141,18 @@ class Asking:
 
     def ask_recent(self) -> None:
         """The latest days, and earlier ones whose answer did not come."""
-        asked = read_recent(self._engine)
-        plan = plan_recent(asked, self._today)
-        if plan.too_old:
-            since, until = plan.too_old
+        asked = read_asked(self._engine)
+        done = find_days_asked_in(self._engine, self._night_id)
+        plan = plan_recent(asked, self._today, done)
+        for span in plan.too_old:
             self._summary.not_asked.append(
-                f"{plan.too_old} was never asked: 'reassay ingest poll --since {since} "
-                f"--until {until}' does"
+                f"{span} was never asked: 'reassay ingest poll --since {span.since} "
+                f"--until {span.until}' does"
             )
+        now = utc_now()
+        waits = describe_wait(now), describe_schedule(now.year)
+        self._summary.not_asked += [sentence for sentence in waits if sentence]
+        self.cover(done)
         self.ask_spans(plan.spans, MOST_CATCHING_UP if asked else MOST_REQUESTS)
 
     def ask_spans(self, spans: Sequence[DaySpan], most_requests: int = MOST_CATCHING_UP) -> None:
@@ -145,26 +160,43 @@ class Asking:
 
         An empty answer stays open until another span's papers show that arXiv is well.
         """
-        doubtful: dict[int, DaySpan] = {}
-        some_came = False
+        outcomes: list[Outcome] = []
         for span in spans:
-            self._summary.since = min(span.since, self._summary.since or span.since)
-            self._summary.until = max(span.until, self._summary.until or span.until)
-            if was_asked_tonight(self._engine, self._night_id, span):
-                continue
+            self.cover(span.days)
             if self._source.requests_made >= most_requests:
-                reason = f"{most_requests} requests are enough for one harvest"
-                self._failed_spans[reason].append(span)
+                self.note_failure(span, f"{most_requests} requests are enough for one harvest")
                 continue
-            self._announce(f"asking arXiv for {', '.join(CATEGORIES)} on {span}")
-            question = Question("recent", RECENT_QUERY, since=span.since, until=span.until)
-            outcome = self._ask(question, doubt_empty=self._should_have_papers(span))
-            if outcome.is_doubtful:
-                doubtful[outcome.window_id] = span
+            self.announce(f"asking arXiv for {', '.join(CATEGORIES)} on {span}")
+            outcomes += self.ask_days(build_day_question("recent", span))
+        self.settle(outcomes)
+
+    def ask_days(
+        self, question: Question, detail: Mapping[str, Any] | None = None
+    ) -> list[Outcome]:
+        """Put a question of days; one that is too large for arXiv's paging is cut up."""
+        doubt_empty = should_have_papers(read_span(question))
+        outcome = self.ask(question, doubt_empty=doubt_empty, detail=detail)
+        parts = split_question(question) if outcome.is_too_large else []
+        if not parts:
+            return [outcome]
+        return [answered for part in parts for answered in self.ask_days(part, detail)]
+
+    def settle(self, outcomes: Iterable[Outcome]) -> None:
+        """Note failures; believe an empty answer if another one held papers."""
+        outcomes = list(outcomes)
+        some_came = any(outcome.came for outcome in outcomes)
+        for outcome in outcomes:
+            span = read_span(outcome.question)
+            if outcome.is_doubtful and some_came:
+                close_window(self._engine, outcome.window_id, StoreCount(), None)
+            elif outcome.is_doubtful:
+                self.note_failure(span, NO_PAPERS)
             elif outcome.error is not None:
-                self._failed_spans[str(outcome.error)].append(span)
-            some_came = some_came or bool(outcome.came)
-        self._settle_doubtful(doubtful, some_came)
+                self.note_failure(span, str(outcome.error))
+
+    def note_failure(self, span: DaySpan, reason: str) -> None:
+        """Keep in mind that a span's answer did not come in full."""
+        self._failed_spans[reason].append(span)
 
     def summarize(self) -> HarvestSummary:
         """The summary, with a sentence for each kind of failure."""
@@ -178,13 +210,13 @@ class Asking:
             summary.unanswered.append(
                 f"arXiv did not answer for {', '.join(CATEGORIES)} on {days}: {reason}"
             )
-        summary.searched_through = find_reach(read_recent(self._engine))
+        summary.searched_through = find_reach(read_asked(self._engine))
         return summary
 
     def _ask_ids(self, ids: list[str]) -> None:
         """Ask for ids; what a mixed answer left out is asked for again."""
         question = Question("anchors", ids=tuple(ids))
-        outcome = self._ask(
+        outcome = self.ask(
             question,
             describe=lambda came: {} if came or self._source.total else {"missing": sorted(ids)},
         )
@@ -199,16 +231,23 @@ class Asking:
         elif came and missing:
             self._ask_ids(missing)
 
-    def _ask(
+    def ask(
         self,
         question: Question,
         *,
         claim_id: int | None = None,
         doubt_empty: bool = False,
+        detail: Mapping[str, Any] | None = None,
         describe: Callable[[set[str]], dict[str, Any]] = lambda came: {},
-    ) -> "_Outcome":
-        """Put one question, store what comes, and write down how it was answered."""
-        window_id = open_window(self._engine, question, self._source.name, self._night_id, claim_id)
+    ) -> Outcome:
+        """Put one question, store what comes, and write down how it was answered.
+
+        ``detail`` stands in the window's row from the beginning.
+        """
+        begun = dict(detail or {})
+        window_id = open_window(
+            self._engine, question, self._source.name, self._night_id, claim_id, begun
+        )
         came: set[str] = set()
         count, error = StoreCount(), None
         try:
@@ -218,25 +257,27 @@ class Asking:
         except SourceUnavailable as failure:
             error = failure
         is_doubtful = doubt_empty and not came and error is None
-        detail = {"total": self._source.total, "remarks": self._source.remarks, **describe(came)}
+        told = {**begun, "total": self._source.total, "remarks": self._source.remarks}
         if isinstance(error, QuestionRefused):
-            detail["refused"] = True
+            told["refused"] = True
         reason = NO_PAPERS if is_doubtful else str(error) if error else None
-        close_window(self._engine, window_id, count, reason, detail=detail)
+        close_window(
+            self._engine, window_id, count, reason, came, detail={**told, **describe(came)}
+        )
         self._summary.count(window_id, count)
         self._summary.remarks += self._source.remarks
-        return _Outcome(window_id, came, error, is_doubtful)
+        return Outcome(window_id, question, came, self._source.total, error, is_doubtful)
 
-    def _settle_doubtful(self, doubtful: dict[int, DaySpan], some_came: bool) -> None:
-        for window_id, span in doubtful.items():
-            if some_came:
-                close_window(self._engine, window_id, StoreCount(), None)
-            else:
-                self._failed_spans[NO_PAPERS].append(span)
-
-    def _announce(self, message: str) -> None:
+    def announce(self, message: str) -> None:
+        """Report progress, unless nothing more is being asked."""
         if not self._source.stopped_because:
             self._report_progress(message)
+
+    def cover(self, days: Iterable[date]) -> None:
+        """Count days among those that this harvest is about."""
+        for day in days:
+            self._summary.since = min(day, self._summary.since or day)
+            self._summary.until = max(day, self._summary.until or day)
 
     def _recall_tonight(self) -> None:
         """Count what this night had finished before it was broken off."""
@@ -249,47 +290,6 @@ class Asking:
             for row in session.exec(query):
                 count = StoreCount(row.seen, row.new, row.revised, row.withdrawn)
                 self._summary.count(stored_id(row.id), count)
-
-    def _should_have_papers(self, span: DaySpan) -> bool:
-        """Whether a span holds a working day that is over: an empty answer is then no answer."""
-        last = span.until.toordinal()
-        days = (date.fromordinal(n) for n in range(span.since.toordinal(), last + 1))
-        return any(day.weekday() < 5 and day < self._today for day in days)
-
-
-def find_wanted_ids(session: Session) -> list[str]:
-    """The anchors' ids that the store lacks and that arXiv did not already deny."""
-    stored = select(Paper.arxiv_id)
-    query = (
-        select(Anchor.arxiv_id)
-        .where(col(Anchor.arxiv_id).is_not(None), col(Anchor.arxiv_id).not_in(stored))
-        .distinct()
-    )
-    unknown = find_unknown_ids(session)
-    return sorted(i for i in session.exec(query) if i and i not in unknown)
-
-
-def find_waiting_claims(session: Session, today: date) -> list[tuple[Claim, Question]]:
-    """The claims whose present wording has not been searched for, with their questions."""
-    settled = {
-        (window.claim_id, window.query)
-        for window in session.exec(select(HarvestWindow).where(HarvestWindow.purpose == "claim"))
-        if window.is_complete or window.detail.get("refused")
-    }
-    hubs = select(Note.id).where(Note.kind == "hub")
-    query = select(Claim).where(col(Claim.retired_at).is_(None)).order_by(col(Claim.id))
-    waiting = []
-    for claim in _without_notes(session.exec(query), set(session.exec(hubs))):
-        words = build_claim_query(claim.statement)
-        if words is not None and (claim.id, words) not in settled:
-            since = min(find_claim_since(session, claim, today), today)
-            question = Question("claim", words, since=since, until=today, limit=SEARCHED_PAPERS)
-            waiting.append((claim, question))
-    return waiting
-
-
-def _without_notes(claims: Iterable[Claim], note_ids: set[int | None]) -> Iterator[Claim]:
-    return (claim for claim in claims if claim.note_id is None or claim.note_id not in note_ids)
 
 
 def _note_ids(records: Iterable[PaperRecord], came: set[str]) -> Iterator[PaperRecord]:

@@ -5,18 +5,20 @@ Decides between a snapshot and arXiv, and nothing else: what arXiv is asked is d
 """
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Protocol
 
 from sqlalchemy import Engine
 
+from db.columns import utc_now
 from db.engine import open_session
 from ingest.anchor_checks import check_anchors
 from ingest.asking import Asking, PagedSource
+from ingest.backfill import describe_open_end, fill, find_backfill, find_unfinished
+from ingest.days import DaySpan
 from ingest.harvest_summary import HarvestSummary
 from ingest.snapshot_harvest import harvest_snapshot
-from ingest.windows import DaySpan, slice_days
 from ingest.withdrawals import stamp_withdrawals
 
 Progress = Callable[[str], None]
@@ -62,6 +64,10 @@ def harvest(
         asking.ask_anchors()
         asking.ask_claims()
         asking.ask_recent()
+        asking.summary.not_asked += [
+            f"the backfill of {left.span} is not done: {left.command} goes on from there"
+            for left in find_unfinished(engine)
+        ]
         summary = asking.summarize()
     stamp_withdrawals(engine)
     with open_session(engine) as session:
@@ -78,10 +84,16 @@ def harvest_days(
     report_progress: Progress,
     source: PagedSource | None = None,
 ) -> HarvestSummary:
-    """Ask arXiv for one span of days of submission and nothing else."""
-    asking = Asking(engine, source or open_source(setup), None, today, report_progress)
-    days = [span.since + timedelta(n) for n in range((span.until - span.since).days + 1)]
-    asking.ask_spans(slice_days(days))
+    """Ask arXiv for one span of days of submission, however long, and nothing else.
+
+    Takes up an unfinished backfill that began on the same day.
+    """
+    source = source or open_source(setup)
+    asking = Asking(engine, source, None, today, report_progress)
+    backfill = find_backfill(engine, DaySpan(span.since, min(span.until, today)))
+    fill(asking, source, backfill, setup.arxiv_delay_s, report_progress)
+    open_end = describe_open_end(backfill.span, utc_now())
+    asking.summary.not_asked += [open_end] if open_end else []
     stamp_withdrawals(engine)
     with open_session(engine) as session:
         check_anchors(session)

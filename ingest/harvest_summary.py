@@ -5,10 +5,9 @@ Knows nothing of how papers were fetched; the night copies the sentences into it
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 
 from ingest.papers import StoreCount
-from ingest.windows import DaySpan
 
 NAMED = 5  # claims or ids that a sentence names before it only counts
 
@@ -48,14 +47,3 @@ def name_some(names: Sequence[str], noun: str) -> str:
     """``3 claims (c1, c2, c3)``; beyond five names only their number is told in full."""
     shown = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
     return f"{len(names)} {noun}{'s' if len(names) != 1 else ''} ({shown})"
-
-
-def join_spans(spans: Sequence[DaySpan]) -> list[DaySpan]:
-    """Spans that touch, as one."""
-    joined: list[DaySpan] = []
-    for span in sorted(spans):
-        if joined and span.since <= joined[-1].until + timedelta(1):
-            joined[-1] = DaySpan(joined[-1].since, max(joined[-1].until, span.until))
-        else:
-            joined.append(span)
-    return joined

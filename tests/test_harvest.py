@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
@@ -19,13 +19,7 @@ from ingest.anchor_checks import check_anchors, shares_title
 from ingest.asking import Asking
 from ingest.claim_queries import build_claim_query, pick_telling_words
 from ingest.commands.show_paper import describe_paper
-from ingest.harvest import harvest, harvest_days
-from ingest.harvest_summary import HarvestSummary
-from ingest.papers import store_papers
-from ingest.sources.arxiv_api import ArxivApi
-from ingest.sources.politeness import Clock, RequestPacer
-from ingest.sources.records import PaperRecord
-from ingest.windows import (
+from ingest.days import (
     MOST_DAYS_BACK,
     OVERLAP_DAYS,
     SLICE_DAYS,
@@ -33,8 +27,15 @@ from ingest.windows import (
     DaySpan,
     find_reach,
     plan_recent,
+    read_ledger,
     slice_days,
 )
+from ingest.harvest import harvest, harvest_days
+from ingest.harvest_summary import HarvestSummary
+from ingest.papers import store_papers
+from ingest.sources.arxiv_api import ArxivApi
+from ingest.sources.politeness import Clock, RequestPacer
+from ingest.sources.records import PaperRecord
 from reassay.cli import run
 from tests.arxiv_server import (
     ArxivServer,
@@ -48,8 +49,11 @@ from tests.arxiv_server import (
     hang_up,
     run_arxiv_server,
 )
+from tests.wall_clock import WallClock, use_wall_clock
 
 TODAY = date(2026, 11, 24)  # a Tuesday
+OUT = date(2026, 11, 22)  # the last day whose papers are all announced by that morning
+CLOCK = WallClock(datetime(2026, 11, 24, 6, tzinfo=UTC))
 STATEMENT = "Deliberation budgets saturate on crossword puzzles"
 RELEVANT = InventedPaper(
     "2609.00001", "2026-09-10", "Crosswords", "Deliberation on crossword puzzles goes on."
@@ -65,6 +69,13 @@ class Setup:
     arxiv_api_url: str = ""
     arxiv_delay_s: float = 3.0
     arxiv_contact: str = ""
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> WallClock:
+    CLOCK.set_day(TODAY)
+    use_wall_clock(monkeypatch, CLOCK)
+    return CLOCK
 
 
 @pytest.fixture
@@ -111,6 +122,7 @@ def open_api(server: ArxivServer, home: Path) -> ArxivApi:
 def gather(
     engine: Engine, server: ArxivServer, home: Path, today: date = TODAY, night: int | None = None
 ) -> HarvestSummary:
+    CLOCK.set_day(today)
     return harvest(
         engine,
         Setup(home),
@@ -137,7 +149,7 @@ def test_a_first_harvest_brings_anchors_searches_and_the_latest_days(
     summary = gather(library, server, tmp_path)
     assert summary.complete
     assert summary.unanswered == summary.not_asked == []
-    assert summary.searched_through == TODAY
+    assert summary.searched_through == OUT
     latest = {paper.arxiv_id for paper in LATEST if paper.published >= "2026-11-21"}
     assert stored_ids(library) == {"2602.00042", "2609.00001"} | latest
     assert states(library) == {"2602.00042": "title-checked", "2602.00043": "broken"}
@@ -158,9 +170,9 @@ def test_a_second_harvest_asks_only_for_the_latest_days(
     summary = gather(library, server, tmp_path, TODAY + timedelta(1))
     assert (summary.new, summary.complete) == (1 + 4, True)  # and the four of the 20th
     assert {asked.parameters["search_query"][-30:] for asked in server.asked} == {
-        "[202611170000 TO 202611202359]",
-        "[202611210000 TO 202611242359]",
-        "[202611250000 TO 202611252359]",
+        "[202611150000 TO 202611182359]",
+        "[202611190000 TO 202611222359]",
+        "[202611230000 TO 202611252359]",
     }
 
 
@@ -190,7 +202,7 @@ def test_the_next_harvest_closes_the_gap(
     server.always = None
     whole = gather(engine, server, tmp_path, TODAY + timedelta(2))
     assert whole.complete
-    assert whole.searched_through == TODAY + timedelta(2)
+    assert whole.searched_through == date(2026, 11, 24)
     if good_answers < 2:
         assert not broken.complete
         assert any(
@@ -236,7 +248,7 @@ def test_a_refused_search_does_not_stop_the_others_and_is_not_repeated(
     assert first.unanswered == [
         "arXiv did not answer for 1 claim (c1): arXiv refused the question: Invalid query string"
     ]
-    assert first.searched_through == TODAY
+    assert first.searched_through == OUT
     assert gather(library, server, tmp_path).complete
 
 
@@ -274,9 +286,10 @@ def test_a_night_taken_up_again_does_not_ask_twice(
     first = gather(engine, server, tmp_path, night=7)
     server.asked.clear()
     again = gather(engine, server, tmp_path, night=7)
-    assert [a.parameters["search_query"][-30:] for a in server.asked] == [
-        "[202611170000 TO 202611202359]"  # the overlap that a second harvest adds
-    ]
+    assert {a.parameters["search_query"][-30:] for a in server.asked} == {
+        "[202611150000 TO 202611182359]",  # the overlap that a second harvest adds
+        "[202611190000 TO 202611202359]",
+    }
     assert again.new >= first.new
     assert set(first.windows) < set(again.windows)
 
@@ -376,41 +389,46 @@ def test_an_unusable_snapshot_makes_the_harvest_incomplete(engine: Engine, tmp_p
     assert "not arXiv metadata" in read_snapshot(engine, tmp_path / "pdf").unanswered[0]
 
 
-DAYS = st.dates(date(2026, 1, 1), TODAY)
+NOW = datetime(2026, 11, 24, 6, tzinfo=UTC)
+LATER = NOW + timedelta(days=30)
 SPANS = st.lists(
     st.builds(
-        lambda since, length, whole: AskedSpan(since, min(since + timedelta(length), TODAY), whole),
-        DAYS,
+        lambda since, length, whole, late: AskedSpan(
+            since,
+            since + timedelta(length),
+            whole,
+            min(NOW, datetime.combine(since + timedelta(length + late), time(6), UTC)),
+        ),
+        st.dates(date(2026, 1, 1), TODAY - timedelta(12)),
         st.integers(0, 12),
         st.booleans(),
+        st.integers(0, 12),
     ),
     max_size=8,
 )
 
 
 @given(SPANS)
-def test_every_asked_day_is_covered_after_the_planned_harvest(asked: list[AskedSpan]) -> None:
+def test_every_asked_day_is_closed_after_the_planned_harvest(asked: list[AskedSpan]) -> None:
     plan = plan_recent(asked, TODAY)
-    after = [*asked, *(AskedSpan(*span, True) for span in plan.spans)]
+    after = [*asked, *(AskedSpan(*span, True, LATER) for span in (*plan.spans, *plan.too_old))]
     assert find_reach(after) == TODAY
+    assert plan_recent(after, TODAY).too_old == ()
     assert all((span.until - span.since).days < SLICE_DAYS for span in plan.spans)
     assert list(plan.spans) == sorted(plan.spans)
-    days = [span.since + timedelta(n) for span in plan.spans for n in range(SLICE_DAYS)]
-    assert slice_days(d for d in days if any(s.since <= d <= s.until for s in plan.spans))
+    assert plan.spans == slice_days(day for span in plan.spans for day in span.days)
 
 
-@given(SPANS.filter(lambda asked: any(span.is_complete for span in asked)))
+@given(SPANS.filter(bool))
 def test_no_recent_day_lies_between_watermark_and_plan(asked: list[AskedSpan]) -> None:
     plan = plan_recent(asked, TODAY)
-    newest = max(span.until for span in asked if span.is_complete)
-    start = max(newest - timedelta(OVERLAP_DAYS), TODAY - timedelta(MOST_DAYS_BACK))
-    planned = {
-        span.since + timedelta(n)
-        for span in plan.spans
-        for n in range((span.until - span.since).days + 1)
-    }
-    assert {start + timedelta(n) for n in range((TODAY - start).days + 1)} <= planned
-    assert (plan.too_old is not None) == (newest - timedelta(OVERLAP_DAYS) < start)
+    reach = find_reach(asked)
+    start = reach - timedelta(OVERLAP_DAYS) if reach else asked[0].since
+    named = {day for span in (*plan.spans, *plan.too_old) for day in span.days}
+    closed = {day for day in DaySpan(start, TODAY).days if read_ledger(asked).is_settled(day)}
+    assert set(DaySpan(start, TODAY).days) <= named | closed
+    bound = TODAY - timedelta(MOST_DAYS_BACK)
+    assert all(span.until < bound for span in plan.too_old)
 
 
 def test_telling_words_leave_the_everyday_ones_out() -> None:

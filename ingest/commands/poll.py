@@ -10,9 +10,9 @@ from sqlalchemy import Engine
 from claims.commands.output import JsonOption, print_json, print_message
 from db.errors import NotThereYet, UsageError
 from ingest.commands.setup import IngestSetup, ingest_setup, open_store, today_utc
+from ingest.days import FIRST_DAYS, DaySpan
 from ingest.harvest import harvest, harvest_days
 from ingest.harvest_summary import HarvestSummary
-from ingest.windows import FIRST_DAYS, DaySpan
 
 INCOMPLETE = 3
 DayOption = Annotated[

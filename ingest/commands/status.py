@@ -10,7 +10,8 @@ from claims.commands.output import JsonOption, print_json, print_message, print_
 from db.engine import open_session
 from db.models import Claim, HarvestWindow, Paper
 from ingest.commands.setup import open_store, today_utc
-from ingest.windows import find_reach, plan_recent, read_recent
+from ingest.days import find_reach, plan_recent
+from ingest.windows import read_asked
 
 COLUMNS = ("id", "what", "days", "asked", "answered", "seen", "new", "revised", "state")
 
@@ -26,7 +27,7 @@ def status(
     """
     with open_store(context) as engine:
         windows = _read_windows(engine, limit)
-        asked = read_recent(engine)
+        asked = read_asked(engine)
         with open_session(engine) as session:
             papers = session.exec(select(func.count()).select_from(Paper)).one()
     through = find_reach(asked)
