@@ -4,7 +4,7 @@ then flags. Unknown keys are refused. No other room reads the environment.
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -27,6 +27,8 @@ class Settings(BaseSettings):
     database_url: str = Field("", description="SQLAlchemy URL; SQLite in the home if empty.")
     arxiv_api_url: str = Field("https://export.arxiv.org/api/query", description="Query API.")
     arxiv_oai_url: str = Field("https://oaipmh.arxiv.org/oai", description="OAI-PMH.")
+    arxiv_feed_url: str = Field("https://rss.arxiv.org/rss", description="Daily feeds.")
+    arxiv_source: Literal["api", "oai"] = Field("api", description="Of a night's recent papers.")
     arxiv_delay_s: float = Field(ARXIV_DELAY_S, ge=0, description="Pause between requests.")
     arxiv_contact: str = Field("", description="Mail address or URL for the user agent.")
     snapshot: Path | None = Field(None, description="arXiv metadata, one JSON object a line.")
