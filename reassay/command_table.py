@@ -46,12 +46,19 @@ COMMANDS: dict[str, Entry | dict[str, Entry]] = {
         "impact": Entry(
             "claims.commands.impact:impact", "The lines and findings that lean on a claim."
         ),
+        "contradictions": Entry(
+            "claims.commands.contradictions:contradictions",
+            "Confirmed stances that point opposite ways.",
+        ),
         "stale": Entry(
             "claims.commands.stale:stale", "Claims not searched for, or about old models."
         ),
     },
     "papers": {
         "load": Entry("ingest.commands.load_papers:load_papers", "Load arXiv metadata files."),
+        "fetch": Entry(
+            "ingest.commands.fetch_texts:fetch_texts", "Fetch full texts of stored papers."
+        ),
         "show": Entry("ingest.commands.show_paper:show_paper", "One paper of the store."),
         "search": Entry("ingest.commands.search_papers:search_papers", "Papers that match."),
     },
@@ -60,6 +67,9 @@ COMMANDS: dict[str, Entry | dict[str, Entry]] = {
         "triage": Entry("ingest.commands.triage:triage", "Rank stored papers against claims."),
         "judge": Entry("ingest.commands.judge:judge", "Propose stances, with quotes."),
         "status": Entry("ingest.commands.status:status", "What was asked of arXiv, and when."),
+        "citations": Entry(
+            "ingest.commands.citations:citations", "Ask who cites the anchors."
+        ),
         "evaluate": Entry(
             "ingest.commands.evaluate:evaluate", "Measure the judge on labelled pairs."
         ),

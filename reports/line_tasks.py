@@ -1,26 +1,24 @@
 """What the store can say to the three tasks of a line, and where it has nothing to say.
 
-Decides by rule alone: limits are the numbers of a claim, contradictions are pairs of
-confirmed opposite stances, openings are claims whose question is still open. Writes no
+Decides by rule alone: limits are the numbers of a claim, contradictions are
+those of ``claims.contradictions``, openings are claims whose question is still open. Writes no
 sentence about a paper that is not in the store.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
 
 from sqlmodel import Session, col, select
 
+from claims.contradictions import AGAINST, find_contradictions
 from claims.disagreements import Disagreement, find_disagreements
 from db.models import Finding, Line, Task
 from reports.claim_states import HUB, ClaimState
 from reports.sources import IdGate
-from reports.stances import ClaimEvidence, Stance
+from reports.stances import ClaimEvidence, Stance, read_claim_evidence
 
-AGAINST = {"contradicts", "relaxes"}
 CONTRADICTIONS = 2  # the number of that task
-NEAR = timedelta(days=730)  # 24 months between two papers that disagree
 EMPHASIS = re.compile(r"\*+")
 Row = tuple[ClaimState, ClaimEvidence]
 
@@ -38,12 +36,14 @@ class LimitRow:
 
 @dataclass(frozen=True)
 class Opposition:
-    """Two confirmed stances on one claim that point opposite ways."""
+    """Two confirmed stances that point opposite ways, on one claim or on two that are alike."""
 
     handle: str
     statement: str
     one: Stance
     other: Stance
+    other_handle: str | None = None  # of the second claim, where there are two
+    other_statement: str | None = None
 
 
 @dataclass(frozen=True)
@@ -80,10 +80,16 @@ def read_tasks(
     findings = session.exec(
         select(Finding).where(Finding.line_id == line.id).order_by(col(Finding.position))
     ).all()
+    views = [_make_task(task, claims, gate) for task in tasks]
+    if not any(view.number == CONTRADICTIONS for view in views):
+        return tuple(views)
     apart = tuple(find_disagreements(findings))
+    oppositions = tuple(_read_oppositions(session, line, claims))
     return tuple(
-        replace(view, disagreements=apart) if view.number == CONTRADICTIONS else view
-        for view in (_make_task(task, claims, gate) for task in tasks)
+        replace(view, disagreements=apart, oppositions=oppositions)
+        if view.number == CONTRADICTIONS
+        else view
+        for view in views
     )
 
 
@@ -94,7 +100,6 @@ def _make_task(task: Task, rows: Sequence[Row], gate: IdGate) -> TaskView:
         title=gate.mark_unknown(task.title),
         text=gate.mark_unknown(EMPHASIS.sub("", task.text)),
         limits=tuple(_make_limit(row) for row in rows) if task.number == 1 else (),
-        oppositions=tuple(_find_oppositions(rows)) if is_second else (),
         proposed_both_ways=tuple(_find_proposed(rows)) if is_second else (),
         openings=tuple(_find_openings(rows)) if is_third else (),
     )
@@ -115,26 +120,30 @@ def _make_limit(row: Row) -> LimitRow:
     )
 
 
-def _find_oppositions(rows: Sequence[Row]) -> list[Opposition]:
-    found = []
-    for state, evidence in rows:
-        shown = [stance for stance in evidence.confirmed if stance.quote is not None]
-        for one in (stance for stance in shown if stance.stance == "supports"):
-            found += [
-                Opposition(state.handle, state.statement, one, other)
-                for other in shown
-                if other.stance in AGAINST and _are_near(one, other)
-            ]
-    return found
-
-
-def _are_near(one: Stance, other: Stance) -> bool:
-    """Whether two papers lie within 24 months; an unknown date does not part them."""
-    try:
-        apart = date.fromisoformat(one.published) - date.fromisoformat(other.published)
-    except ValueError:
-        return True
-    return abs(apart) <= NEAR
+def _read_oppositions(session: Session, line: Line, rows: Sequence[Row]) -> list[Opposition]:
+    """Pairs that touch the line; the other claim may stand in another line."""
+    pairs = find_contradictions(session, line.id)
+    wanted = {position.claim_id for pair in pairs for position in (pair.one, pair.other)}
+    known = {state.claim_id: evidence for state, evidence in rows}
+    known |= read_claim_evidence(session, sorted(wanted - known.keys()))
+    stances = {
+        stance.row: stance
+        for claim_id in wanted
+        for stance in known[claim_id].confirmed
+        if stance.quote is not None
+    }
+    return [
+        Opposition(
+            pair.one.handle,
+            pair.one.statement,
+            stances[pair.one.evidence_id],
+            stances[pair.other.evidence_id],
+            pair.other.handle if pair.is_between_claims else None,
+            pair.other.statement if pair.is_between_claims else None,
+        )
+        for pair in pairs
+        if stances.keys() >= {pair.one.evidence_id, pair.other.evidence_id}
+    ]
 
 
 def _find_proposed(rows: Sequence[Row]) -> list[str]:
