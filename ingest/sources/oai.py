@@ -10,7 +10,7 @@ import random
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -70,7 +70,7 @@ class OaiSource:
         self.remarks: list[str] = []
         self.total: int | None = None  # records that the last question brought
         self.deleted: list[str] = []  # ids that the last answer marked as deleted
-        self.answered_on: date | None = None  # the server's earliest day in the last answer
+        self.answered_at: datetime | None = None  # server's clock, first page of the answer
         self._url = oai_url
         self._metadata = metadata
         headers = {"Accept": "text/xml, application/xml", "User-Agent": name_agent(contact)}
@@ -96,7 +96,7 @@ class OaiSource:
             SourceUnavailable: arXiv did not answer, or not completely, within the limits.
             QuestionRefused: arXiv finds fault with the question; asking again is no use.
         """
-        self.total, self.remarks, self.deleted, self.answered_on = 0, [], [], None
+        self.total, self.remarks, self.deleted, self.answered_at = 0, [], [], None
         newest: dict[str, int] = {}
         pages = self._get_each(question.ids) if question.ids else self._list(question)
         for page in pages:
@@ -109,7 +109,7 @@ class OaiSource:
                     yield record
 
     def _note(self, page: OaiPage) -> None:
-        self.answered_on = min(page.answered_on, self.answered_on or page.answered_on)
+        self.answered_at = min(page.answered_at, self.answered_at or page.answered_at)
         self.remarks += [left for left in page.left_out if left not in self.remarks]
         self.deleted += [i for i in page.deleted if i not in self.deleted]
 
@@ -164,7 +164,7 @@ class OaiSource:
             if page.complaint is None:
                 yield page
             elif page.complaint.code == "noRecordsMatch":
-                yield OaiPage(page.answered_on)
+                yield OaiPage(page.answered_at)
                 return
             else:
                 raise _refuse(page)

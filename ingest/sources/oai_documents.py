@@ -44,7 +44,7 @@ class OaiComplaint(NamedTuple):
 class OaiPage:
     """One answer; ``token`` is None on the last page of a list."""
 
-    answered_on: date  # the server's own day, UTC
+    answered_at: datetime  # by the server's clock
     records: tuple[PaperRecord, ...] = ()
     deleted: tuple[str, ...] = ()  # bare ids
     left_out: tuple[str, ...] = ()  # one sentence each
@@ -69,13 +69,13 @@ def read_page(body: bytes) -> OaiPage:
         Unreadable: it is no OAI-PMH document, or lacks what the protocol demands.
     """
     root = parse_guarded(body, f"{OAI}OAI-PMH", NOUN)
-    answered_on = _read_day(root.findtext(f"{OAI}responseDate"))
-    if answered_on is None:
+    answered_at = _read_moment(root.findtext(f"{OAI}responseDate"))
+    if answered_at is None:
         raise Unreadable(f"{NOUN} without a readable date")
     error = root.find(f"{OAI}error")
     if error is not None:
         message = clean_text((error.text or "")[:500])
-        return OaiPage(answered_on, complaint=OaiComplaint(error.get("code", ""), message))
+        return OaiPage(answered_at, complaint=OaiComplaint(error.get("code", ""), message))
     answer = next(
         (
             root.find(f"{OAI}{verb}")
@@ -86,10 +86,10 @@ def read_page(body: bytes) -> OaiPage:
     )
     if answer is None:
         raise Unreadable(f"{NOUN} without records")
-    return _read_answer(answer, answered_on)
+    return _read_answer(answer, answered_at)
 
 
-def _read_answer(answer: etree._Element, answered_on: date) -> OaiPage:
+def _read_answer(answer: etree._Element, answered_at: datetime) -> OaiPage:
     records, deleted, left_out = [], [], []
     for element in answer.findall(f"{OAI}record"):
         try:
@@ -101,7 +101,7 @@ def _read_answer(answer: etree._Element, answered_on: date) -> OaiPage:
         except _Fault as fault:
             left_out.append(f"{fault} and was left out")
     token = (answer.findtext(f"{OAI}resumptionToken") or "").strip()
-    return OaiPage(answered_on, tuple(records), tuple(deleted), tuple(left_out), token or None)
+    return OaiPage(answered_at, tuple(records), tuple(deleted), tuple(left_out), token or None)
 
 
 def _read_header_id(element: etree._Element) -> str:
@@ -200,10 +200,15 @@ def _read_optional(paper: etree._Element, space: str, name: str, arxiv_id: str) 
 
 
 def _read_day(text: str | None) -> date | None:
-    """The UTC day of ``2026-08-21`` or ``2026-08-21T06:00:00Z``."""
+    moment = _read_moment(text)
+    return moment.date() if moment else None
+
+
+def _read_moment(text: str | None) -> datetime | None:
+    """``2026-08-21T06:00:00Z``, or the start of ``2026-08-21``."""
     try:
         moment = datetime.fromisoformat((text or "").strip().replace("Z", "+00:00"))
-        return _believe(moment.astimezone(UTC) if moment.tzinfo else moment)
+        return _believe(moment)
     except (ValueError, OverflowError):
         return None
 
@@ -211,11 +216,12 @@ def _read_day(text: str | None) -> date | None:
 def _read_mail_day(text: str | None) -> date | None:
     """The UTC day of ``Wed, 19 Aug 2026 17:59:59 GMT``."""
     try:
-        moment = parsedate_to_datetime((text or "").strip())
-        return _believe(moment.astimezone(UTC) if moment.tzinfo else moment)
+        moment = _believe(parsedate_to_datetime((text or "").strip()))
     except (ValueError, OverflowError, TypeError):
         return None
+    return moment.date() if moment else None
 
 
-def _believe(moment: datetime) -> date | None:
-    return moment.date() if FIRST_YEAR <= moment.year <= LAST_YEAR else None
+def _believe(moment: datetime) -> datetime | None:
+    aware = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return aware if FIRST_YEAR <= aware.year <= LAST_YEAR else None
