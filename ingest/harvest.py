@@ -7,7 +7,7 @@ Decides between a snapshot and arXiv, and nothing else: what arXiv is asked is d
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import Engine
 
@@ -20,6 +20,9 @@ from ingest.days import DaySpan
 from ingest.harvest_summary import HarvestSummary
 from ingest.snapshot_harvest import harvest_snapshot
 from ingest.withdrawals import stamp_withdrawals
+
+if TYPE_CHECKING:
+    from ingest.sources.oai import OaiSource
 
 Progress = Callable[[str], None]
 
@@ -51,9 +54,12 @@ def harvest(
     today: date,
     report_progress: Progress,
     source: PagedSource | None = None,
+    changes: "OaiSource | None" = None,
 ) -> HarvestSummary:
     """Bring in what the store lacks, from the snapshot if one is set, else from arXiv.
 
+    With ``changes`` the recent papers come from there, by day of change; anchors and the
+    searches for claims from ``source`` all the same, since OAI-PMH has no search.
     Failures of a source are part of the summary; whatever arrived is kept, and the next
     harvest asks for the rest.
     """
@@ -63,12 +69,15 @@ def harvest(
         asking = Asking(engine, source or open_source(setup), night_id, today, report_progress)
         asking.ask_anchors()
         asking.ask_claims()
-        asking.ask_recent()
+        if changes is None:
+            asking.ask_recent()
         asking.summary.not_asked += [
             f"the backfill of {left.span} is not done: {left.command} goes on from there"
             for left in find_unfinished(engine)
         ]
         summary = asking.summarize()
+        if changes is not None:
+            _add_changes(engine, changes, summary, night_id, today, report_progress)
     stamp_withdrawals(engine)
     with open_session(engine) as session:
         check_anchors(session)
@@ -98,6 +107,26 @@ def harvest_days(
     with open_session(engine) as session:
         check_anchors(session)
     return asking.summarize()
+
+
+def _add_changes(
+    engine: Engine,
+    source: "OaiSource",
+    summary: HarvestSummary,
+    night_id: int | None,
+    today: date,
+    report_progress: Progress,
+) -> None:
+    from ingest.changes import harvest_changes
+
+    harvest_changes(
+        engine,
+        source,
+        night_id=night_id,
+        today=today,
+        report_progress=report_progress,
+        summary=summary,
+    )
 
 
 def open_source(setup: HarvestSetup) -> PagedSource:
