@@ -8,27 +8,20 @@ where records come from.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, bindparam, insert, select, text, update
+from sqlalchemy import Connection, Engine, bindparam, insert, select, text, update
 
-from db.columns import utc_now
 from db.engine import is_sqlite
-from db.models import Paper, PaperVersion
-from ingest.revisions import Change, StoredPaper, compare, hash_text, is_unchanged
+from ingest.known_papers import find_news, keep_news, read_known
+from ingest.new_papers import PAPER, VERSION, Hashed, describe_version, insert_new
+from ingest.revisions import Change, StoredPaper, compare, hash_text
 from ingest.sources.records import PaperRecord, is_withdrawal
 
 BATCH = 1000  # papers a transaction: a fraction of a second for the database's one writer
+LOAD_BATCH = 2000  # of a file, which can be read again: as many as one statement takes
 CACHE_KIB = 64 * 1024  # SQLite: the full-text index is rewritten in memory, not on disk
 STORE_LOCK = 724413  # PostgreSQL advisory lock: one process stores papers at a time
-PAPER = cast(Table, Paper.__table__)  # type: ignore[attr-defined]
-VERSION = cast(Table, PaperVersion.__table__)  # type: ignore[attr-defined]
-KNOWN_COLUMNS = [
-    PAPER.c[name]
-    for name in (
-        "id arxiv_id version authors categories published listed updated comment is_withdrawn"
-    ).split()
-]
 
 
 @dataclass(frozen=True)
@@ -55,25 +48,21 @@ class StoreCount:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Hashed:
-    record: PaperRecord
-    text_hash: str
-
-
-def store_papers(engine: Engine, records: Iterable[PaperRecord], source: str) -> StoreCount:
+def store_papers(
+    engine: Engine, records: Iterable[PaperRecord], source: str, batch: int = BATCH
+) -> StoreCount:
     """Store records as they come; each batch is kept even if a later record never arrives.
 
-    ``source`` is api, oai, snapshot or feed. Idempotent.
+    ``source`` is api, oai, snapshot or feed. Idempotent, and the same whatever the batch.
     """
     count = StoreCount()
-    for counted in store_in_batches(engine, records, source):
+    for counted in store_in_batches(engine, records, source, batch):
         count += counted
     return count
 
 
 def store_in_batches(
-    engine: Engine, records: Iterable[PaperRecord], source: str
+    engine: Engine, records: Iterable[PaperRecord], source: str, batch: int = BATCH
 ) -> Iterator[StoreCount]:
     """As ``store_papers``, one count a committed batch, for callers that report progress.
 
@@ -81,8 +70,8 @@ def store_in_batches(
     """
     failure: list[Exception] = []
     rest = iter(_until_failure(records, failure))
-    while batch := list(islice(rest, BATCH)):
-        yield from (_store_batch(engine, part, source) for part in _split_repeats(batch))
+    while taken := list(islice(rest, batch)):
+        yield from (_store_batch(engine, part, source) for part in _split_repeats(taken))
     if failure:
         raise failure[0]
 
@@ -110,18 +99,19 @@ def _split_repeats(batch: list[PaperRecord]) -> list[list[PaperRecord]]:
 
 
 def _store_batch(engine: Engine, records: list[PaperRecord], source: str) -> StoreCount:
-    hashed = [_Hashed(r, hash_text(r.title, r.abstract)) for r in records]
+    told = [Hashed(r, hash_text(r.title, r.abstract)) for r in records]
     with engine.connect() as connection:
-        if not _keep_news(hashed, _read_known(connection, records), source):
+        news = find_news(connection, told, source)
+        if not news:
             return StoreCount(seen=len(records), unchanged=len(records))
         connection.rollback()
         _become_the_writer(connection)
-        known = _read_known(connection, records)
-        news = _keep_news(hashed, known, source)
+        known = read_known(connection, news)
+        news = keep_news(news, known, source)
         new = [h for h in news if h.record.arxiv_id not in known]
-        told = [h for h in news if h.record.arxiv_id in known]
-        changes = _find_changes(connection, told, known, source)
-        _insert_new(connection, new, source)
+        changed = [h for h in news if h.record.arxiv_id in known]
+        changes = _find_changes(connection, changed, known, source)
+        insert_new(connection, new, source)
         _write_changes(connection, changes, source)
         connection.commit()
     revised = sum(change.is_revised for change in changes)
@@ -135,16 +125,6 @@ def _store_batch(engine: Engine, records: list[PaperRecord], source: str) -> Sto
     )
 
 
-def _keep_news(hashed: list[_Hashed], known: dict[str, StoredPaper], source: str) -> list[_Hashed]:
-    """The records that are not word for word what the store holds."""
-    stored = (known.get(h.record.arxiv_id) for h in hashed)
-    return [
-        h
-        for h, old in zip(hashed, stored, strict=True)
-        if old is None or not is_unchanged(old, h.record, h.text_hash, source)
-    ]
-
-
 def _become_the_writer(connection: Connection) -> None:
     """Two processes that store the same new paper would both find it missing otherwise."""
     if is_sqlite(connection):
@@ -154,32 +134,8 @@ def _become_the_writer(connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": STORE_LOCK})
 
 
-def _read_known(connection: Connection, records: list[PaperRecord]) -> dict[str, StoredPaper]:
-    arxiv_ids = [record.arxiv_id for record in records]
-    query = (
-        select(*KNOWN_COLUMNS, VERSION.c.text_hash)
-        .outerjoin_from(PAPER, VERSION, VERSION.c.id == PAPER.c.version_id)
-        .where(PAPER.c.arxiv_id.in_(arxiv_ids))
-    )
-    return {
-        row.arxiv_id: StoredPaper(
-            id=row.id,
-            version=row.version,
-            text_hash=row.text_hash,
-            authors=tuple(row.authors),
-            categories=tuple(row.categories),
-            published=row.published,
-            listed=row.listed,
-            updated=row.updated,
-            comment=row.comment,
-            is_withdrawn=row.is_withdrawn,
-        )
-        for row in connection.execute(query)
-    }
-
-
 def _find_changes(
-    connection: Connection, told: list[_Hashed], known: dict[str, StoredPaper], source: str
+    connection: Connection, told: list[Hashed], known: dict[str, StoredPaper], source: str
 ) -> list[Change]:
     ids = [known[h.record.arxiv_id].id for h in told]
     seen: dict[int, set[tuple[int, str]]] = {paper_id: set() for paper_id in ids}
@@ -193,63 +149,9 @@ def _find_changes(
     ]
 
 
-def _insert_new(connection: Connection, new: list[_Hashed], source: str) -> None:
-    if not new:
-        return
-    now = utc_now()
-    rows = [
-        {
-            "arxiv_id": h.record.arxiv_id,
-            "title": h.record.title,
-            "abstract": h.record.abstract,
-            "authors": list(h.record.authors),
-            "categories": list(h.record.categories),
-            "published": h.record.published,
-            "listed": h.record.listed,
-            "updated": h.record.updated,
-            "comment": h.record.comment,
-            "version": h.record.version or 1,
-            "is_withdrawn": is_withdrawal(h.record),
-            "source": source,
-            "first_seen_at": now,
-        }
-        for h in new
-    ]
-    # One statement for many rows: FTS5 writes a segment out at the end of each statement.
-    answer = connection.execute(insert(PAPER).returning(PAPER.c.id, PAPER.c.arxiv_id), rows)
-    ids = {row.arxiv_id: row.id for row in answer}
-    versions = [
-        _version_row(ids[h.record.arxiv_id], h.record.version or 1, h.record, h.text_hash, source)
-        for h in new
-    ]
-    connection.execute(insert(VERSION), versions)
-    _put_in_force(connection, ids.values())
-
-
-def _put_in_force(connection: Connection, paper_ids: Iterable[int]) -> None:
-    """Point new papers to their only text."""
-    only = select(VERSION.c.id).where(VERSION.c.paper_id == PAPER.c.id).scalar_subquery()
-    connection.execute(update(PAPER).where(PAPER.c.id.in_(list(paper_ids))).values(version_id=only))
-
-
-def _version_row(
-    paper_id: int, version: int, record: PaperRecord, text_hash: str, source: str
-) -> dict[str, Any]:
-    return {
-        "paper_id": paper_id,
-        "version": version,
-        "text_hash": text_hash,
-        "title": record.title,
-        "abstract": record.abstract,
-        "comment": record.comment,
-        "source": source,
-        "seen_at": utc_now(),
-    }
-
-
 def _write_changes(connection: Connection, changes: list[Change], source: str) -> None:
     rows = [
-        _version_row(c.paper_id, c.version, c.record, c.text_hash, source)
+        describe_version(c.paper_id, c.version, Hashed(c.record, c.text_hash), source)
         for c in changes
         if c.has_unseen_text
     ]

@@ -17,7 +17,7 @@ from db.engine import open_session
 from db.errors import SnapshotRefused
 from db.models import HarvestWindow
 from ingest.harvest_summary import HarvestSummary
-from ingest.papers import StoreCount, store_in_batches
+from ingest.papers import LOAD_BATCH, StoreCount, store_in_batches
 from ingest.sources.records import Question
 from ingest.sources.snapshot import SnapshotSource
 from ingest.windows import close_window, open_window
@@ -77,7 +77,8 @@ def load_snapshot(
     window_id = open_window(engine, question, source.name, night_id)
     count, error = StoreCount(), None
     try:
-        for counted in store_in_batches(engine, source.answer(question), source.name):
+        records = source.answer(question)
+        for counted in store_in_batches(engine, records, source.name, LOAD_BATCH):
             count += counted
             if count.seen % PROGRESS_EVERY < counted.seen:
                 report_progress(f"{count.seen} papers read, {count.new} new")

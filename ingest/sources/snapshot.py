@@ -7,6 +7,7 @@ which lines are papers and when a file is no metadata at all. Knows nothing of t
 
 import gzip
 import hashlib
+import io
 import json
 import lzma
 import zlib
@@ -25,6 +26,7 @@ from ingest.sources.records import PaperRecord, Question, clean_text
 PROBED_LINES = 20  # a file none of whose first lines is a paper is something else
 LONGEST_LINE = 16 * 2**20  # bytes; the longest abstracts are a few kilobytes
 FINGERPRINT_BYTES = 2**20
+UNPACKED_BYTES = 2**20
 KEPT_FAULTS = 5
 MONTHS = {
     name: number
@@ -80,7 +82,7 @@ class SnapshotSource:
         self.first_day = self.last_day = self.newest_listed = None
         number = 0
         try:
-            for number, line in enumerate(self.read_lines(), 1):
+            for number, line in enumerate(read_ahead(self.read_lines()), 1):
                 record = self._read_line(number, line)
                 if record is not None:
                     self._note_days(record)
@@ -111,7 +113,7 @@ class SnapshotSource:
 
     def read_lines(self) -> Iterator[bytes]:
         """The lines that are not blank, unpacked."""
-        with _open_raw(self.file) as raw, _decompress(self.file, raw) as stream:
+        with _open_raw(self.file) as raw, _unpack(self.file, raw) as stream:
             while line := stream.readline(LONGEST_LINE):
                 if not line.isspace():
                     yield line
@@ -246,16 +248,19 @@ def _open_raw(file: Path) -> IO[bytes]:
         raise SnapshotRefused(f"cannot read {file}: {error.strerror}") from error
 
 
-def _decompress(file: Path, raw: IO[bytes]) -> IO[bytes]:
+def _unpack(file: Path, raw: IO[bytes]) -> IO[bytes]:
+    """The unpacked stream, in large pieces: each piece hands Python's lock over and back."""
     magic = raw.read(6)
     raw.seek(0)
     if magic.startswith(b"\x1f\x8b"):
-        return cast(IO[bytes], gzip.GzipFile(fileobj=raw, mode="rb"))
-    if magic == b"\xfd7zXZ\x00":
-        return lzma.LZMAFile(raw, "rb")
-    if magic.startswith(b"PK\x03\x04"):
+        packed = cast(io.RawIOBase, gzip.GzipFile(fileobj=raw, mode="rb"))
+    elif magic == b"\xfd7zXZ\x00":
+        packed = cast(io.RawIOBase, lzma.LZMAFile(raw, "rb"))
+    elif magic.startswith(b"PK\x03\x04"):
         raise SnapshotRefused(f"{file} is a zip archive: unpack it, then load the file inside")
-    return raw
+    else:
+        return raw
+    return io.BufferedReader(packed, UNPACKED_BYTES)
 
 
 def _describe(error: Exception) -> str:
