@@ -8,7 +8,7 @@ import typer
 from sqlalchemy import Engine
 
 from claims.commands.output import JsonOption, print_json, print_message
-from db.errors import NotThereYet, UsageError
+from db.errors import UsageError
 from ingest.commands.setup import IngestSetup, ingest_setup, open_store, today_utc
 from ingest.days import FIRST_DAYS, DaySpan
 from ingest.harvest import harvest, harvest_days
@@ -17,7 +17,11 @@ from ingest.harvest_summary import HarvestSummary
 INCOMPLETE = 3
 DayOption = Annotated[
     datetime | None,
-    typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="Day of first submission."),
+    typer.Option(
+        formats=["%Y-%m-%d"],
+        metavar="DATE",
+        help="Day of first submission; with --source oai, day of last change.",
+    ),
 ]
 
 
@@ -32,25 +36,25 @@ def poll(
     context: typer.Context,
     since: DayOption = None,
     until: DayOption = None,
-    source: Annotated[SourceName, typer.Option(help="Which interface to ask.")] = SourceName.api,
+    source: Annotated[
+        SourceName | None,
+        typer.Option(help="Ask this interface alone; without it, as the settings have it."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Ask arXiv for new papers: as a night's harvest does, or for one span of days.
 
+    With --source oai: what was announced, revised or withdrawn, as OAI-PMH lists it.
     Exit code 3 when an answer did not come in full; the next poll asks for the rest.
     Example: reassay ingest poll --since 2026-11-20 --until 2026-11-23
     """
-    if source is SourceName.oai:
-        raise NotThereYet("--source oai is not there yet in this version: use --source api")
     setup = ingest_setup(context)
     today = today_utc()
     span = _read_span(since, until, today)
-    if span is not None and setup.snapshot is not None:
-        raise UsageError(
-            "a snapshot is set, so arXiv is not asked for days: unset REASSAY_SNAPSHOT to ask it"
-        )
+    if setup.snapshot is not None and (span is not None or source is SourceName.oai):
+        raise UsageError("a snapshot is set, so arXiv is not asked: unset REASSAY_SNAPSHOT to ask")
     with open_store(context) as engine:
-        summary = _poll(engine, setup, span, today)
+        summary = _poll(engine, setup, span, today, source)
     if as_json:
         print_json(describe_summary(summary))
     else:
@@ -74,9 +78,28 @@ def describe_summary(summary: HarvestSummary) -> dict[str, object]:
     }
 
 
-def _poll(engine: Engine, setup: IngestSetup, span: DaySpan | None, today: date) -> HarvestSummary:
+def _poll(
+    engine: Engine,
+    setup: IngestSetup,
+    span: DaySpan | None,
+    today: date,
+    source: SourceName | None,
+) -> HarvestSummary:
+    from ingest.oai_polling import open_changes, open_oai_source, poll_oai
+
+    if source is SourceName.oai:
+        oai = open_oai_source(setup)
+        return poll_oai(engine, oai, span, today=today, report_progress=print_message)
     if span is None:
-        return harvest(engine, setup, night_id=None, today=today, report_progress=print_message)
+        changes = open_changes(setup) if source is None else None
+        return harvest(
+            engine,
+            setup,
+            night_id=None,
+            today=today,
+            report_progress=print_message,
+            changes=changes,
+        )
     return harvest_days(engine, setup, span, today=today, report_progress=print_message)
 
 
