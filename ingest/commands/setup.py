@@ -16,6 +16,15 @@ from ingest.harvest import HarvestSetup
 class IngestSetup(LibrarySetup, HarvestSetup, Protocol):
     """Where the library is, and where its papers come from."""
 
+    @property
+    def arxiv_source(self) -> str: ...
+
+    @property
+    def arxiv_oai_url(self) -> str: ...
+
+    @property
+    def arxiv_feed_url(self) -> str: ...
+
 
 def ingest_setup(context: typer.Context) -> IngestSetup:
     """The setup that the front door put into the command's context."""
