@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine
-from sqlmodel import select
+from sqlmodel import Session, col, select
 
 from claims.arxiv_ids import ArxivId, parse_arxiv_id
 from db.columns import stored_id
@@ -88,13 +88,22 @@ def load_full_text(engine: Engine, file: Path, stated_id: str | None = None) -> 
         FullTextRefused: the file cannot be read as a paper, or the store lacks the paper.
     """
     wanted = find_id(file, stated_id)
-    text = read_full_text(file)
+    text = read_file(file)
+    return store_full_text(engine, wanted, text, file.name)
+
+
+def store_full_text(engine: Engine, wanted: ArxivId, text: FullText, source: str) -> StoredText:
+    """Store a text of the version that ``wanted`` names, else of the newest. Idempotent.
+
+    Raises:
+        FullTextRefused: the store lacks the paper.
+    """
     digest = hashlib.sha256(text.text.encode()).hexdigest()
     with open_session(engine) as session:
         paper = session.exec(select(Paper).where(Paper.arxiv_id == wanted.id)).first()
         if paper is None:
             raise FullTextRefused(
-                f"{file.name}: the store has no paper {wanted.id}: load its metadata first"
+                f"{source}: the store has no paper {wanted.id}: load its metadata first"
             )
         version = wanted.version or paper.version
         known = session.exec(
@@ -112,11 +121,29 @@ def load_full_text(engine: Engine, file: Path, stated_id: str | None = None) -> 
                     text_hash=digest,
                     text=text.text,
                     sections=list(text.sections),
-                    source=file.name,
+                    source=source,
                 )
             )
             session.commit()
     return StoredText(wanted.id, version, len(text.sections), len(text.text), known is None)
+
+
+def read_full_text(session: Session, paper_id: int, version: int) -> FullText | None:
+    """The text of one version that was stored last; None when there is none."""
+    stored = session.exec(
+        select(PaperText)
+        .where(PaperText.paper_id == paper_id, PaperText.version == version)
+        .order_by(col(PaperText.id).desc())
+    ).first()
+    return FullText(stored.text, tuple(stored.sections)) if stored else None
+
+
+def name_section(text: FullText, start: int) -> str:
+    """The section that a quote stands in, for ``evidence.section``; offsets are the text's."""
+    for section in text.sections:
+        if section["start"] <= start < section["end"]:
+            return str(section["name"])
+    return FRONT
 
 
 def find_id(file: Path, stated_id: str | None) -> ArxivId:
@@ -139,7 +166,7 @@ def find_id(file: Path, stated_id: str | None) -> ArxivId:
     return found
 
 
-def read_full_text(file: Path) -> FullText:
+def read_file(file: Path) -> FullText:
     """Read one file.
 
     Raises:

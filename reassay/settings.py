@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from db.errors import UsageError
 
 ARXIV_DELAY_S = 3.0  # arXiv's terms of use: one request every three seconds
+CITATION_INDEXES = ("openalex", "semantic-scholar")
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 PREFIX = "REASSAY_"
 DEFAULT_HOME = Path("var")
@@ -31,6 +32,15 @@ class Settings(BaseSettings):
     arxiv_source: Literal["api", "oai"] = Field("api", description="Of a night's recent papers.")
     arxiv_delay_s: float = Field(ARXIV_DELAY_S, ge=0, description="Pause between requests.")
     arxiv_contact: str = Field("", description="Mail address or URL for the user agent.")
+    arxiv_html_url: str = Field("https://arxiv.org/html", description="HTML of papers.")
+    full_texts: int = Field(0, ge=0, le=200, description="Full texts fetched a night.")
+    citations: str = Field("", description="Citation indexes to ask, with commas; none if empty.")
+    openalex_url: str = Field("https://api.openalex.org", description="OpenAlex.")
+    openalex_key: str = Field("", repr=False, description="Key for OpenAlex, if you have one.")
+    semantic_scholar_url: str = Field(
+        "https://api.semanticscholar.org/graph/v1", description="Semantic Scholar's graph."
+    )
+    semantic_scholar_key: str = Field("", repr=False, description="Key for it, if you have one.")
     snapshot: Path | None = Field(None, description="arXiv metadata, one JSON object a line.")
     judge: str = Field("embedded", description="'embedded' or a LangChain model name.")
     chat_subject: str = Field("", description="LangChain model for LLM-level re-tests.")
@@ -42,6 +52,14 @@ class Settings(BaseSettings):
     @classmethod
     def _empty_is_none(cls, value: Any) -> Any:
         return None if value == "" else value
+
+    @field_validator("citations")
+    @classmethod
+    def _known_indexes(cls, value: str) -> str:
+        unknown = {name.strip() for name in value.split(",")} - {"", *CITATION_INDEXES}
+        if unknown:
+            raise ValueError(f"no index {min(unknown)!r}: known are {', '.join(CITATION_INDEXES)}")
+        return value
 
     @model_validator(mode="after")
     def _complete(self) -> "Settings":

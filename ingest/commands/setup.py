@@ -10,10 +10,12 @@ from sqlalchemy import Engine
 
 from claims.commands.setup import LibrarySetup
 from db.engine import open_database
+from ingest.citations import CitationSetup
 from ingest.harvest import HarvestSetup
+from ingest.text_fetching import TextSetup
 
 
-class IngestSetup(LibrarySetup, HarvestSetup, Protocol):
+class IngestSetup(LibrarySetup, HarvestSetup, CitationSetup, TextSetup, Protocol):
     """Where the library is, and where its papers come from."""
 
     @property

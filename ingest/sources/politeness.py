@@ -24,7 +24,8 @@ from typing import IO
 
 from db.errors import HomeUnwritable, SourceUnavailable
 
-STAMP_FILE = "requests.json"  # behind the name of the server
+STAMPS = "requests.json"  # behind the name of the server
+STAMP_FILE = f"arxiv-{STAMPS}"
 STAMP_FIELDS = ("monotonic_s", "wall_s", "not_before_wall_s")
 STAMP_BYTES = 160  # longer than any stamp, so that no tail of an older one is left
 LOOK_AGAIN_S = 0.1
@@ -63,7 +64,7 @@ class RequestPacer:
         self.delay_s = delay_s
         self.clock = clock or Clock()
         self.server = server
-        self._file = home / f"{server.lower().replace(' ', '-')}-{STAMP_FILE}"
+        self._file = home / f"{server.lower().replace(' ', '-')}-{STAMPS}"
         self._held: IO[str] | None = None
 
     @contextmanager

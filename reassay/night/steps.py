@@ -6,12 +6,17 @@ It is written so that running it again after a kill repeats nothing that was fin
 
 from collections.abc import Callable
 from datetime import date
+from typing import TYPE_CHECKING
 
 from sqlmodel import Session, col, select
 
 from db.engine import open_session
 from db.models import Binding, NightStep
 from reassay.night.context import NightContext, StepResult
+
+if TYPE_CHECKING:
+    from ingest.citations import CitationSummary
+    from ingest.text_fetching import TextSummary
 
 
 def harvest_papers(context: NightContext) -> StepResult:
@@ -25,9 +30,11 @@ def harvest_papers(context: NightContext) -> StepResult:
         today=context.today,
         report_progress=context.report_progress,
     )
+    cited = _ask_citations(context)
     through = summary.searched_through
     return StepResult(
         detail={
+            "citations": {"asked": cited.asked, "works": cited.works, "new": cited.new},
             "windows": summary.windows,
             "seen": summary.seen,
             "new": summary.new,
@@ -36,8 +43,28 @@ def harvest_papers(context: NightContext) -> StepResult:
             "source": summary.source,
             "searched_through": through.isoformat() if through else None,
         },
-        not_checked=tuple(summary.unanswered),
-        notes=tuple(summary.not_asked),
+        not_checked=(*summary.unanswered, *cited.unanswered),
+        notes=(*summary.not_asked, *cited.not_asked),
+    )
+
+
+def _ask_citations(context: NightContext) -> "CitationSummary":
+    """Who cites the anchors: only when a setting names an index to ask."""
+    from ingest.citations import (
+        CitationSummary,
+        open_citation_source,
+        read_source_names,
+        refresh_citations,
+    )
+
+    names = read_source_names(context.settings.citations)
+    if not names:
+        return CitationSummary()
+    return refresh_citations(
+        context.engine,
+        [open_citation_source(name, context.settings) for name in names],
+        night_id=context.night_id,
+        report_progress=context.report_progress,
     )
 
 
@@ -53,14 +80,37 @@ def rank_papers(context: NightContext) -> StepResult:
             night_id=context.night_id,
             report_progress=context.report_progress,
         )
+    texts = _fetch_texts(context)
     return StepResult(
+        not_checked=tuple(texts.unanswered),
         detail={
+            "full_texts": {
+                "asked": texts.asked,
+                "stored": texts.stored,
+                "without_html": texts.without_html,
+            },
             "claims": summary.claims,
             "ranked": summary.ranked,
             "candidates": summary.candidates,
             "new_candidates": summary.new_candidates,
             "ranker": summary.ranker,
-        }
+        },
+    )
+
+
+def _fetch_texts(context: NightContext) -> "TextSummary":
+    """Full texts of the best candidates: none unless a setting says how many."""
+    from ingest.text_fetching import TextSummary, fetch_candidate_texts, open_pages
+
+    most = context.settings.full_texts
+    if not most:
+        return TextSummary()
+    return fetch_candidate_texts(
+        context.engine,
+        open_pages(context.settings),
+        most,
+        night_id=context.night_id,
+        report_progress=context.report_progress,
     )
 
 
