@@ -5,11 +5,12 @@ the layout that arXiv uses since November 2025. Faults are queued, one a request
 """
 
 import re
+import socket
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -80,6 +81,32 @@ class ArxivServer:
     always: Fault | None = None
     asked: list[Asked] = field(default_factory=list)
     url: str = ""
+    connections: int = 0  # open now
+    most_connections: int = 0  # open at once, ever
+    _listener: ThreadingHTTPServer | None = None
+    _port: int = 0
+    _counting: threading.Lock = field(default_factory=threading.Lock)
+
+    def start(self) -> None:
+        """Listen; after a stop on the same port."""
+        handler = type("BoundHandler", (Handler,), {"arxiv": self})
+        listener = ThreadingHTTPServer(("127.0.0.1", self._port), handler)
+        listener.daemon_threads = True
+        self._listener, self._port = listener, listener.server_port
+        self.url = f"http://127.0.0.1:{self._port}/api/query"
+        threading.Thread(target=listener.serve_forever, args=(0.005,), daemon=True).start()
+
+    def stop(self) -> None:
+        """Refuse connections from now on; a request that is being answered still is."""
+        if self._listener is not None:
+            self._listener.shutdown()
+            self._listener.socket.close()
+            self._listener = None
+
+    def count_connection(self, change: int) -> None:
+        with self._counting:
+            self.connections += change
+            self.most_connections = max(self.most_connections, self.connections)
 
     def queue(self, *faults: Fault | None) -> None:
         self.faults.extend(faults)
@@ -103,6 +130,16 @@ class ArxivServer:
 
 class Handler(BaseHTTPRequestHandler):
     arxiv: ArxivServer
+    protocol_version = "HTTP/1.1"  # as arXiv: a connection stays open unless the client ends it
+
+    def setup(self) -> None:
+        super().setup()
+        self.arxiv.count_connection(1)
+
+    def finish(self) -> None:
+        self.arxiv.count_connection(-1)
+        with suppress(OSError):  # a fault may have closed it
+            super().finish()
 
     def do_GET(self) -> None:
         query = parse_qs(urlsplit(self.path).query, keep_blank_values=True)
@@ -138,18 +175,11 @@ class Handler(BaseHTTPRequestHandler):
 @contextmanager
 def run_arxiv_server(papers: list[InventedPaper] | None = None) -> Iterator[ArxivServer]:
     arxiv = ArxivServer(papers or [])
-    handler = type("BoundHandler", (Handler,), {"arxiv": arxiv})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    arxiv.url = f"http://127.0.0.1:{server.server_port}/api/query"
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
+    arxiv.start()
     try:
         yield arxiv
     finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+        arxiv.stop()
 
 
 def answer(status: int, body: bytes = b"", **headers: str) -> Fault:
@@ -162,22 +192,25 @@ def empty_page(total: int) -> Fault:
 
 def cut_off(handler: Handler, parameters: dict[str, str]) -> None:
     """Half of what was promised, then the connection is gone."""
+    handler.close_connection = True
     body = handler.page(parameters)
     handler.send_response(200)
     handler.send_header("Content-Length", str(len(body)))
     handler.end_headers()
     handler.wfile.write(body[: len(body) // 2])
     handler.wfile.flush()
-    handler.connection.close()
+    handler.connection.shutdown(socket.SHUT_RDWR)
 
 
 def hang_up(handler: Handler, parameters: dict[str, str]) -> None:
     """No answer at all."""
-    handler.connection.close()
+    handler.close_connection = True
+    handler.connection.shutdown(socket.SHUT_RDWR)
 
 
 def drip(handler: Handler, parameters: dict[str, str]) -> None:
     """A byte now and then, for longer than anyone should wait."""
+    handler.close_connection = True
     handler.send_response(200)
     handler.send_header("Content-Length", "100000")
     handler.end_headers()

@@ -116,7 +116,7 @@ class ArxivApi:
                     raise SourceUnavailable(
                         f"{feed.total} papers answer this question: ask for fewer days"
                     )
-            reading.note_page(feed)
+            reading.note_page(feed, start)
             return feed
 
         client = _CheckedClient(self._api_url, page_size, fetch)
@@ -129,7 +129,7 @@ class ArxivApi:
         """Totals count records that are never sent; but a paper sent twice hides another."""
         expected, missing = reading.count_expected(limit), reading.count_missing(limit)
         accepted = expected * ACCEPTED_SHORTFALL if reading.is_smooth else 0
-        if missing > accepted:
+        if missing > accepted or reading.overfull:
             came = expected - missing
             raise SourceUnavailable(f"arXiv announced {expected} papers and sent {came}")
         if missing > 0:
@@ -177,15 +177,17 @@ class _Reading:
     totals: list[int] = field(default_factory=list)  # as each page stated it
     ids: set[str] = field(default_factory=set)
     repeats: int = 0
+    overfull: int = 0  # pages that go beyond the total
     left_out: list[LeftOut] = field(default_factory=list)
 
     @property
     def is_smooth(self) -> bool:
         """Whether nothing came or went between two pages, as far as they tell."""
-        return not self.repeats and len(set(self.totals)) <= 1
+        return not self.repeats and not self.overfull and len(set(self.totals)) <= 1
 
-    def note_page(self, feed: CheckedFeed) -> None:
+    def note_page(self, feed: CheckedFeed, start: int) -> None:
         self.totals.append(feed.total)
+        self.overfull += start + feed.entries > feed.total
         self.left_out += feed.left_out
 
     def note_paper(self, arxiv_id: str) -> None:

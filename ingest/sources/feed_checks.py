@@ -121,7 +121,10 @@ def _find_text_fault(entry: etree._Element) -> str | None:
             return f"without {what}"
         if any(len(element) for element in entry.findall(f"{ATOM}{name}")):
             return f"with markup in its {what}"  # the text after it would be lost
-    if len(entry.findall(f"{ATOM}author")) > MOST_AUTHORS:
+    names = entry.findall(f"{ATOM}author/{ATOM}name")
+    if not any(clean_text(name.text or "") for name in names):
+        return "without authors"
+    if len(names) > MOST_AUTHORS:
         return f"with more than {MOST_AUTHORS} authors"
     for element in entry.iter(etree.Element):
         name = etree.QName(element).localname
