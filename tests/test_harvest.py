@@ -527,7 +527,7 @@ def test_poll_keeps_its_promise_to_scripts(
 
 
 def test_poll_usage(command_line: ArxivServer, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["ingest", "poll", "--source", "oai"]) == 2
+    assert run(["ingest", "poll", "--source", "rss"]) == 2
     assert run(["ingest", "poll", "--since", "2026-11-20", "--until", "2026-11-10"]) == 2
     assert run(["ingest", "poll", "--since", "yesterday"]) == 2
     assert command_line.asked == []
