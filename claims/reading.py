@@ -3,11 +3,13 @@
 Reads only, and returns plain data for commands and reports.
 """
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from sqlmodel import Session, col, func, select
 
+from claims.cited_by import read_cited_by
 from claims.queries import current_verdicts, list_claims
 from claims.succession import read_edits, read_succession
 from db.columns import stored_id
@@ -146,6 +148,7 @@ def _read_sources(session: Session, claim: Claim) -> list[dict[str, Any]]:
         .join(Paper, col(Paper.arxiv_id) == Anchor.arxiv_id, isouter=True)
         .where(col(Anchor.note_id).is_not(None), Anchor.note_id == claim.note_id)
     ).all()
+    cited = read_cited_by(session, {str(anchor.arxiv_id) for anchor, _ in rows})
     return [
         {
             "arxiv_id": anchor.arxiv_id,
@@ -155,6 +158,7 @@ def _read_sources(session: Session, claim: Claim) -> list[dict[str, Any]]:
             "title": paper.title if paper else None,
             "is_withdrawn": paper.is_withdrawn if paper else None,
             "withdrawn_seen_at": paper.withdrawn_seen_at if paper else None,
+            "cited_by": [asdict(entry) for entry in cited.get(str(anchor.arxiv_id), [])],
         }
         for anchor, paper in rows
     ]

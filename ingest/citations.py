@@ -191,7 +191,11 @@ def _ask_all(
         if error is None and not is_known:
             summary.unknown.append(arxiv_id)
         if source.stopped_because:
-            failed[source.stopped_because] = list(ids[ids.index(arxiv_id) :])
+            missed = list(ids[ids.index(arxiv_id) :])
+            failed[source.stopped_because] = missed
+            for left in missed[1:]:
+                window_id = _begin(engine, source.name, left, night_id)
+                _close(engine, window_id, f"not asked: {source.stopped_because}", {})
             break
     for reason, missed in failed.items():
         shown = ", ".join(missed[:5]) + (", ..." if len(missed) > 5 else "")

@@ -110,7 +110,11 @@ def fetch_candidate_texts(
             summary.without_html += fetched.outcome == "no HTML"
         summary.asked += 1
         if pages.stopped_because:
-            failed[pages.stopped_because] = [_name(paper) for paper in wanted[number:]]
+            missed = [_name(left) for left in wanted[number:]]
+            failed[pages.stopped_because] = missed
+            for name in missed[1:]:
+                window_id = _begin(engine, name, night_id)
+                _close(engine, window_id, f"not asked: {pages.stopped_because}", {})
             break
     summary.unanswered = [_say_failed(reason, names) for reason, names in failed.items()]
     return summary

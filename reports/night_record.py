@@ -12,7 +12,18 @@ from typing import Any
 from sqlmodel import Session, col, func, select
 
 from db.columns import stored_id
-from db.models import Binding, Candidate, Claim, Evidence, HarvestWindow, Night, NightStep, Verdict
+from db.models import (
+    Anchor,
+    Binding,
+    Candidate,
+    Claim,
+    Evidence,
+    HarvestWindow,
+    Night,
+    NightStep,
+    Paper,
+    Verdict,
+)
 from reports.sources import IdGate, name_source
 
 EXPECTED = ("harvest", "triage", "judge", "re-test", "conclude")
@@ -21,6 +32,8 @@ PURPOSES = {
     "claim": "searches for a claim",
     "recent": "recent papers",
     "snapshot": "snapshot",
+    "citations": "who cites the anchors",
+    "full text": "full texts of candidates",
 }
 
 
@@ -171,6 +184,8 @@ def _find_reached(
     session: Session, night: Night, name: str, step: NightStep | None
 ) -> set[int] | None:
     """Claims that an unfinished step concerns; None means all of them."""
+    if name == "triage" and step is not None and step.status == "incomplete":
+        return _claims_of_missing_texts(session, night)
     if name == "harvest" and step is not None and step.status == "incomplete":
         return _claims_of_open_windows(session, night)
     if name == "judge" and step is not None and step.status == "incomplete":
@@ -181,14 +196,37 @@ def _find_reached(
 
 
 def _claims_of_open_windows(session: Session, night: Night) -> set[int] | None:
+    """An index of citations that did not answer leaves the claims of its anchors unchecked."""
     rows = session.exec(
-        select(HarvestWindow.claim_id)
-        .where(HarvestWindow.night_id == night.id)
+        select(HarvestWindow.claim_id, HarvestWindow.purpose, HarvestWindow.query)
+        .where(HarvestWindow.night_id == night.id, HarvestWindow.purpose != "full text")
         .where(col(HarvestWindow.is_complete).is_(False))
     ).all()
-    if not rows or any(claim_id is None for claim_id in rows):
+    cited = [query for _, purpose, query in rows if purpose == "citations"]
+    asked = [claim_id for claim_id, purpose, _ in rows if purpose != "citations"]
+    if not rows or any(claim_id is None for claim_id in asked):
         return None
-    return {claim_id for claim_id in rows if claim_id is not None}
+    resting = (
+        select(Claim.id)
+        .join(Anchor, col(Anchor.note_id) == Claim.note_id)
+        .where(col(Anchor.arxiv_id).in_(cited))
+    )
+    return {i for i in [*asked, *session.exec(resting)] if i is not None}
+
+
+def _claims_of_missing_texts(session: Session, night: Night) -> set[int] | None:
+    rows = session.exec(
+        select(HarvestWindow.query)
+        .where(HarvestWindow.night_id == night.id, HarvestWindow.purpose == "full text")
+        .where(col(HarvestWindow.is_complete).is_(False))
+    ).all()
+    papers = [paper.rpartition("v")[0] for paper in rows]
+    of_papers = (
+        select(Candidate.claim_id)
+        .join(Paper, col(Paper.id) == Candidate.paper_id)
+        .where(col(Paper.arxiv_id).in_(papers))
+    )
+    return set(session.exec(of_papers)) or None
 
 
 def _claims_with_unjudged(session: Session) -> set[int] | None:

@@ -24,6 +24,9 @@ SOURCE_NAMES = {
     "oai": "arXiv (OAI-PMH)",
     "feed": "arXiv (feed)",
     "snapshot": "snapshot",
+    "openalex": "OpenAlex",
+    "semantic-scholar": "Semantic Scholar",
+    "arxiv-html": "arXiv (HTML pages)",
 }
 BATCH = 500  # ids a query: databases limit the number of parameters
 

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from claims.cited_by import CitedBy
 from claims.commands.output import JsonOption, print_json
 from claims.commands.setup import open_library
 from claims.queries import find_claim
@@ -103,6 +104,8 @@ def _print_sources(sources: list[dict[str, Any]]) -> None:
     for source in sources:
         title = source["title"] or "not in the store: not checked"
         print(f"source      arXiv:{source['arxiv_id']}  {source['state']}  {title}{_mark(source)}")
+        for entry in source["cited_by"]:
+            print(f"            {CitedBy(**entry).describe()}")
 
 
 def _mark(paper: dict[str, Any]) -> str:

@@ -63,6 +63,8 @@ def citations(
         print_json(describe_summary(summary))
     else:
         print(_format(summary))
+    if claim and not summary.asked:
+        print_message(f"nothing was asked: no anchor with an arXiv id is tied to {claim}")
     for sentence in (*summary.unanswered, *summary.not_asked):
         print_message(sentence)
     if summary.unanswered:

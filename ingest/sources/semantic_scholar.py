@@ -20,6 +20,7 @@ from ingest.sources.politeness import Clock, RequestPacer
 PAGE_SIZE = 500  # 1,000 are allowed, but answers of more than 10 MB are refused
 DELAY_S = 1.0  # with a key: one request a second
 DELAY_WITHOUT_KEY_S = 3.0  # one pool for everybody without a key
+MOST_PAGES = 2 * MOST_WORKS // PAGE_SIZE  # pages may come shorter than was asked for
 FIELDS = "contexts,isInfluential,title,externalIds,publicationDate"
 
 
@@ -45,8 +46,11 @@ class SemanticScholar:
         self.total = None
         self._api.begin()
         seen: set[str] = set()
-        offset: int | None = 0
-        while offset is not None and offset < MOST_WORKS:
+        offset, pages = 0, 0
+        while offset < MOST_WORKS:
+            pages += 1
+            if pages > MOST_PAGES:
+                raise SourceUnavailable(f"more than {MOST_PAGES} pages: the answer is not whole")
             document = self._read_page(wanted.id, offset)
             if document is None:
                 return
@@ -56,7 +60,10 @@ class SemanticScholar:
                     seen.add(work.key)
                     yield work
             self.total = len(seen)
-            offset = _read_next(document, offset)
+            following = _read_next(document, offset)
+            if following is None:
+                return
+            offset = following
 
     def _read_page(self, arxiv_id: str, offset: int) -> dict[str, Any] | None:
         query = urlencode({"fields": FIELDS, "offset": offset, "limit": PAGE_SIZE}, safe=",")
