@@ -1,4 +1,4 @@
-"""``reassay ingest status``: what was asked of which source, and how it was answered."""
+"""``reassay ingest status``: an account of the last days, and the questions behind it."""
 
 from typing import Annotated
 
@@ -7,25 +7,35 @@ from sqlalchemy import Engine, func
 from sqlmodel import col, select
 
 from claims.commands.output import JsonOption, print_json, print_message, print_table
+from db.columns import utc_now
 from db.engine import open_session
 from db.models import Claim, HarvestWindow, Paper
+from ingest.accounting import SHOWN_DAYS, DayAccount, account_days
+from ingest.announcements import describe_schedule, describe_wait
 from ingest.commands.setup import open_store, today_utc
 from ingest.days import find_reach, plan_recent
 from ingest.windows import read_asked
 
+DAY_COLUMNS = ("day", "category", "asked", "seen", "new", "revised", "missing", "usual", "flag")
 COLUMNS = ("id", "what", "days", "asked", "answered", "seen", "new", "revised", "state")
 
 
 def status(
     context: typer.Context,
+    days: Annotated[
+        int, typer.Option(min=1, max=366, help="Days of first submission to account for.")
+    ] = SHOWN_DAYS,
     limit: Annotated[int, typer.Option(min=1, help="Questions at most, newest first.")] = 20,
     as_json: JsonOption = False,
 ) -> None:
-    """List the questions put to arXiv or read from files, newest first.
+    """Account for the last days by category, then list the questions put, newest first.
 
-    Example: reassay ingest status --limit 5
+    Missing papers: "≤" where an answer broke off, "?" where nothing is known.
+    Example: reassay ingest status --days 7 --limit 5
     """
+    now = utc_now()
     with open_store(context) as engine:
+        accounts = account_days(engine, now, days)
         windows = _read_windows(engine, limit)
         asked = read_asked(engine)
         with open_session(engine) as session:
@@ -33,10 +43,50 @@ def status(
     through = find_reach(asked)
     due = [{"since": s.since, "until": s.until} for s in plan_recent(asked, today_utc()).spans]
     if as_json:
-        print_json({"papers": papers, "asked_through": through, "due": due, "windows": windows})
+        told = [describe_account(account) for account in accounts]
+        print_json(
+            {
+                "papers": papers,
+                "asked_through": through,
+                "due": due,
+                "days": told,
+                "windows": windows,
+            }
+        )
         return
+    print_table(DAY_COLUMNS, (_day_row(account) for account in accounts))
     print_table(COLUMNS, (_row(window) for window in windows))
     print_message(f"{papers} papers stored; arXiv asked through {through or '–'}")
+    for sentence in (describe_wait(now), describe_schedule(now.year)):
+        if sentence:
+            print_message(sentence)
+
+
+def describe_account(account: DayAccount) -> dict[str, object]:
+    """One day and category as scripts get it; ``missing`` is a number or ``"?"``."""
+    return {
+        "day": account.day,
+        "category": account.category,
+        "asked": account.asked,
+        "seen": account.seen,
+        "new": account.new,
+        "revised": account.revised,
+        "missing": "?" if account.missing is None else account.missing,
+        "usual": account.usual.median if account.usual else None,
+        "flag": account.flag,
+    }
+
+
+def _day_row(account: DayAccount) -> list[object]:
+    asked = account.asked
+    if asked == "open":
+        asked = "open: to be asked again" if account.is_out else "open: not out yet"
+    missing: object = "?" if account.missing is None else account.missing
+    if account.asked == "incomplete" and account.missing:
+        missing = f"≤ {account.missing}"
+    usual = f"{account.usual.median:.0f}" if account.usual else None
+    counts = [account.seen, account.new, account.revised, missing, usual, account.flag or ""]
+    return [account.day, account.category, asked, *counts]
 
 
 def _read_windows(engine: Engine, limit: int) -> list[dict[str, object]]:
