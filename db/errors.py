@@ -41,6 +41,10 @@ class EditRefused(ReassayError):
     """A person's change that the state of the library does not allow; nothing was changed."""
 
 
+class DecisionRefused(ReassayError):
+    """A decision on a stance row that its state does not allow; nothing was changed."""
+
+
 class ExportRefused(ReassayError):
     """A library that cannot be written in a form, or a file that cannot be restored."""
 

@@ -67,16 +67,16 @@ COMMANDS: dict[str, Entry | dict[str, Entry]] = {
         "triage": Entry("ingest.commands.triage:triage", "Rank stored papers against claims."),
         "judge": Entry("ingest.commands.judge:judge", "Propose stances, with quotes."),
         "status": Entry("ingest.commands.status:status", "What was asked of arXiv, and when."),
-        "citations": Entry(
-            "ingest.commands.citations:citations", "Ask who cites the anchors."
-        ),
+        "citations": Entry("ingest.commands.citations:citations", "Ask who cites the anchors."),
         "evaluate": Entry(
             "ingest.commands.evaluate:evaluate", "Measure the judge on labelled pairs."
         ),
     },
-    "queue": Entry(None, "Proposed stances that wait for a person."),
-    "decide": Entry(None, "Confirm or reject a proposed stance."),
-    "undo": Entry(None, "Take the last decision back."),
+    "queue": Entry("reassay.commands.queue:queue", "Proposed stances that wait for a person."),
+    "decide": Entry(
+        "reassay.commands.decide:decide_command", "Confirm or reject a proposed stance."
+    ),
+    "undo": Entry("reassay.commands.undo_decision:undo", "Take the last decision back."),
     "retest": {
         "list": Entry("retest.commands.list_retests:list_retests", "Experiments and streams."),
         "explain": Entry("retest.commands.explain:explain", "What a re-test fixed beforehand."),
