@@ -75,6 +75,7 @@ class _Harvest:
     engine: Engine
     source: OaiSource
     night_id: int | None
+    today: date
     report_progress: Progress
     summary: HarvestSummary
     failed: dict[str, list[str]] = field(default_factory=dict)  # sets and days by reason
@@ -95,7 +96,7 @@ def harvest_changes(
     arrived is kept, and the next harvest asks for the rest.
     """
     harvest = _Harvest(
-        engine, source, night_id, report_progress, summary or HarvestSummary(source.name)
+        engine, source, night_id, today, report_progress, summary or HarvestSummary(source.name)
     )
     asked = read_changes_asked(engine)
     for set_name in SETS:
@@ -116,7 +117,7 @@ def harvest_changed_days(
     report_progress: Progress,
 ) -> HarvestSummary:
     """What changed on some days, both included, and nothing else."""
-    harvest = _Harvest(engine, source, None, report_progress, HarvestSummary(source.name))
+    harvest = _Harvest(engine, source, None, today, report_progress, HarvestSummary(source.name))
     for set_name in SETS:
         _ask_spans(harvest, set_name, slice_changes(since, until, today), by_hand=True)
     return _summarize(harvest)
@@ -223,7 +224,7 @@ def _ask_spans(
     for span in spans:
         summary = harvest.summary
         summary.since = min(span.since, summary.since or span.since)
-        end = span.until or max(span.since, datetime.now(UTC).date())
+        end = span.until or max(span.since, harvest.today)
         summary.until = max(end, summary.until or end)
         if harvest.source.requests_made >= MOST_REQUESTS:
             reason = f"{MOST_REQUESTS} requests are enough for one harvest"
