@@ -75,7 +75,7 @@ class Index:
                 "id": f"https://openalex.org/W10{n}",
                 "doi": f"https://doi.org/10.48550/arxiv.{citing_id(n)}" if n % 2 else None,
                 "display_name": f"Work {n}\n of many",
-                "publication_date": "2026-10-%02d" % (n % 28 + 1),
+                "publication_date": f"2026-10-{n % 28 + 1:02d}",
                 "locations": [{"landing_page_url": f"http://arxiv.org/abs/{citing_id(n)}"}],
             }
             for n in numbers
