@@ -7,15 +7,29 @@ from typing import Annotated, Any
 import typer
 
 from claims.commands.output import JsonOption, print_json, print_message, print_table
+from db.errors import UsageError
+from ingest.commands.decided_pairs import evaluate_decisions
 from ingest.commands.judging_setup import judging_setup
 
 
 def evaluate(
     ctx: typer.Context,
-    gold: Annotated[Path, typer.Argument(metavar="GOLD.jsonl")],
+    gold: Annotated[Path | None, typer.Argument(metavar="GOLD.jsonl")] = None,
+    decisions: Annotated[
+        bool, typer.Option("--decisions", help="On what people decided, instead of a file.")
+    ] = False,
+    rejudge: Annotated[
+        bool, typer.Option("--rejudge", help="Ask a chat model about decided pairs new to it.")
+    ] = False,
+    export: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write decided pairs as such a file.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure the judge, and triage, on labelled claim-paper pairs (JSON, one a line).
+
+    With --decisions: every judge whose proposals people decided on, and the present one; each
+    precision has its 95 % Wilson interval and is what 'reassay queue' shows afterwards.
 
     Example: reassay ingest evaluate pairs.jsonl --json
     """
@@ -24,6 +38,11 @@ def evaluate(
     from ingest.gold import read_gold
     from ingest.judges import load_judge
 
+    if decisions:
+        evaluate_decisions(ctx, gold, export, rejudge=rejudge, as_json=as_json)
+        return
+    if gold is None or export is not None or rejudge:
+        raise UsageError("name a GOLD.jsonl, or say --decisions (--export, --rejudge go with it)")
     pairs = read_gold(gold)
     setup = judging_setup(ctx)
     result = evaluate_judge(load_judge(setup.judge), pairs, print_message)
