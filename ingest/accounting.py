@@ -7,7 +7,7 @@ send, which is an upper bound for the one day; None where nothing is known.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -26,6 +26,7 @@ from ingest.usual_counts import WEEKS, Usual, find_usual
 from ingest.windows import read_asked
 
 SHOWN_DAYS = 14
+CONFIRMED_AFTER_DAYS = 3  # of further lists of changes
 FEW = "fewer than usual"
 
 
@@ -55,6 +56,7 @@ class _Store:
     seen: Mapping[DayKey, int]  # papers stored
     brought: Mapping[DayKey, DayCount]
     last_new: Mapping[DayKey, int]
+    proved: Sequence[date]  # days that OAI-PMH's lists of changes prove complete, in order
     lacking: Mapping[DayKey, tuple[str, ...]]  # announced ids that the store has not
 
 
@@ -63,13 +65,14 @@ def account_days(engine: Engine, now: datetime, days: int = SHOWN_DAYS) -> list[
     today = now.astimezone(UTC).date()
     span = DaySpan(today - timedelta(days - 1), today)
     ledger = read_ledger(read_asked(engine))
-    before = timedelta(weeks=WEEKS)
+    before, proved = timedelta(weeks=WEEKS), _read_proved(engine)
     with open_session(engine) as session:
         store = _Store(
             ledger,
             count_stored(session, DaySpan(span.since - before, span.until)),
             _read_brought(session, span),
             _read_last_new(session, span),
+            proved,
             _find_announced_missing(session, span),
         )
     keys = (DayKey(day, category) for day in span.days for category in CATEGORIES)
@@ -106,7 +109,7 @@ def count_stored(session: Session, span: DaySpan) -> dict[DayKey, int]:
 
 
 def _account(key: DayKey, store: _Store, now: datetime) -> DayAccount:
-    asked = describe_asked(key, store.ledger, now)
+    asked = _describe_asked(key, store, now)
     brought = store.brought.get(key, DayCount())
     announced = store.lacking.get(key, ())
     seen, usual = store.seen.get(key, 0), _find_usual_of(key, store)
@@ -123,15 +126,15 @@ def _account(key: DayKey, store: _Store, now: datetime) -> DayAccount:
         missing_ids=announced,
         usual=usual,
         flag=usual.judge(seen) if usual and judged else None,
-        is_confirmed=_count_answers(key, store.ledger) > 1 and store.last_new.get(key) == 0,
+        is_confirmed=_is_confirmed(key, store),
     )
 
 
-def describe_asked(key: DayKey, ledger: DayLedger, now: datetime) -> str:
+def _describe_asked(key: DayKey, store: _Store, now: datetime) -> str:
     """``complete``, ``incomplete``, ``open`` (answered before it was all out) or ``never``."""
-    tries = ledger.tries.get(key, [])
-    answered = ledger.answered_at.get(key)
-    if answered is not None and answered >= find_completion(key.day):
+    tries = store.ledger.tries.get(key, [])
+    answered = store.ledger.answered_at.get(key)
+    if _count_answers(key, store):
         return "complete"
     if tries and answered is None:
         return "incomplete"
@@ -149,16 +152,24 @@ def _count_missing(
     return 0 if asked == "complete" else lacking
 
 
-def _count_answers(key: DayKey, ledger: DayLedger) -> int:
+def _count_answers(key: DayKey, store: _Store) -> int:
     """Whole answers that were asked for when the day was out."""
     out = find_completion(key.day)
-    return sum(t.is_complete and t.asked_at >= out for t in ledger.tries.get(key, []))
+    tries = store.ledger.tries.get(key, [])
+    return sum(t.is_complete and t.asked_at >= out for t in tries) + (key.day in store.proved)
+
+
+def _is_confirmed(key: DayKey, store: _Store) -> bool:
+    """Whether a whole answer after the first brought nothing more for the day."""
+    if key.day in store.proved[:-CONFIRMED_AFTER_DAYS]:
+        return True
+    return _count_answers(key, store) > 1 and store.last_new.get(key) == 0
 
 
 def _find_usual_of(key: DayKey, store: _Store) -> Usual | None:
     days = (key.day - timedelta(weeks=n) for n in range(WEEKS, 0, -1))
     earlier = [DayKey(day, key.category) for day in days if not is_holiday(day)]
-    whole = [key for key in earlier if _count_answers(key, store.ledger)]
+    whole = [key for key in earlier if _count_answers(key, store)]
     return find_usual([store.seen.get(key, 0) for key in whole])
 
 
@@ -196,6 +207,14 @@ def _read_brought(session: Session, span: DaySpan) -> dict[DayKey, DayCount]:
         DayKey(day, category): DayCount(0, int(new), int(revised))
         for day, category, new, revised in session.exec(query)
     }
+
+
+def _read_proved(engine: Engine) -> list[date]:
+    from ingest.changes import find_changes_reach, find_changes_start, read_changes_asked
+
+    since = find_changes_start(read_changes_asked(engine))
+    until = find_changes_reach(engine)
+    return DaySpan(since, until).days if since and until and since <= until else []
 
 
 def _read_last_new(session: Session, span: DaySpan) -> dict[DayKey, int]:

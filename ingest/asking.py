@@ -12,11 +12,10 @@ from typing import Any, NamedTuple, Protocol
 from sqlalchemy import Engine
 from sqlmodel import col, select
 
-from db.columns import stored_id, utc_now
+from db.columns import stored_id
 from db.engine import open_session
 from db.errors import QuestionRefused, SourceUnavailable
 from db.models import HarvestWindow
-from ingest.announcements import describe_schedule, describe_wait
 from ingest.claim_queries import CATEGORIES
 from ingest.day_questions import (
     build_day_question,
@@ -149,9 +148,6 @@ class Asking:
                 f"{span} was never asked: 'reassay ingest poll --since {span.since} "
                 f"--until {span.until}' does"
             )
-        now = utc_now()
-        waits = describe_wait(now), describe_schedule(now.year)
-        self._summary.not_asked += [sentence for sentence in waits if sentence]
         self.cover(done)
         self.ask_spans(plan.spans, MOST_CATCHING_UP if asked else MOST_REQUESTS)
 

@@ -13,7 +13,9 @@ from sqlalchemy import Engine
 
 from db.columns import utc_now
 from db.engine import open_session
+from ingest.accounting import account_days, find_doubts
 from ingest.anchor_checks import check_anchors
+from ingest.announcements import describe_schedule, describe_wait
 from ingest.asking import Asking, PagedSource
 from ingest.backfill import describe_open_end, fill, find_backfill, find_unfinished
 from ingest.days import DaySpan
@@ -71,13 +73,11 @@ def harvest(
         asking.ask_claims()
         if changes is None:
             asking.ask_recent()
-        asking.summary.not_asked += [
-            f"the backfill of {left.span} is not done: {left.command} goes on from there"
-            for left in find_unfinished(engine)
-        ]
         summary = asking.summarize()
         if changes is not None:
             _add_changes(engine, changes, summary, night_id, today, report_progress)
+        summary.unanswered += find_doubts(account_days(engine, utc_now()))
+        summary.not_asked += _find_remainders(engine)
     stamp_withdrawals(engine)
     with open_session(engine) as session:
         check_anchors(session)
@@ -101,12 +101,26 @@ def harvest_days(
     asking = Asking(engine, source, None, today, report_progress)
     backfill = find_backfill(engine, DaySpan(span.since, min(span.until, today)))
     fill(asking, source, backfill, setup.arxiv_delay_s, report_progress)
+    summary = asking.summarize()
+    accounts = [a for a in account_days(engine, utc_now()) if span.since <= a.day <= span.until]
+    summary.unanswered += find_doubts(accounts)
     open_end = describe_open_end(backfill.span, utc_now())
-    asking.summary.not_asked += [open_end] if open_end else []
+    summary.not_asked += [open_end] if open_end else []
     stamp_withdrawals(engine)
     with open_session(engine) as session:
         check_anchors(session)
-    return asking.summarize()
+    return summary
+
+
+def _find_remainders(engine: Engine) -> list[str]:
+    """What a harvest could not ask for: batches that are not out, backfills broken off."""
+    now = utc_now()
+    told = [describe_wait(now), describe_schedule(now.year)]
+    told += [
+        f"the backfill of {left.span} is not done: {left.command} goes on from there"
+        for left in find_unfinished(engine)
+    ]
+    return [sentence for sentence in told if sentence]
 
 
 def _add_changes(

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
-PLACES = ("windows", "asking", "backfill", "day_questions", "papers", "harvest")
+PLACES = ("windows", "backfill", "day_questions", "new_papers", "harvest", "commands.status")
 TICK = timedelta(milliseconds=1)
 
 
