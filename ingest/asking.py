@@ -23,7 +23,7 @@ from ingest.day_questions import (
     should_have_papers,
     split_question,
 )
-from ingest.days import DaySpan, find_reach, join_spans, plan_recent
+from ingest.days import DaySpan, find_clock_fault, find_reach, join_spans, plan_recent
 from ingest.harvest_summary import HarvestSummary, name_some
 from ingest.papers import StoreCount, store_in_batches
 from ingest.sources.records import PaperRecord, PaperSource, Question
@@ -141,6 +141,10 @@ class Asking:
     def ask_recent(self) -> None:
         """The latest days, and earlier ones whose answer did not come."""
         asked = read_asked(self._engine)
+        fault = find_clock_fault(asked, self._today)
+        if fault is not None:
+            self._summary.unanswered.append(fault)
+            return
         done = find_days_asked_in(self._engine, self._night_id)
         plan = plan_recent(asked, self._today, done)
         for span in plan.too_old:

@@ -20,6 +20,7 @@ MOST_DAYS_BACK = 30  # a longer absence is a backfill, which a person should ask
 SLICE_DAYS = 4  # two thousand papers or so: pages stay far from arXiv's paging bounds
 OVERLAP = timedelta(OVERLAP_DAYS)
 ONE_DAY = timedelta(1)
+ARXIV_BEGAN = date(1991, 8, 14)
 
 
 class DaySpan(NamedTuple):
@@ -147,6 +148,14 @@ def plan_recent(
     wanted = {day for day in still_open if day >= bound or day in ledger.asked}
     too_old = [day for day in still_open if day not in wanted]
     return RecentPlan(slice_days(wanted - set(done)), tuple(join_spans(slice_days(too_old))))
+
+
+def find_clock_fault(asked: Iterable[AskedSpan], today: date) -> str | None:
+    """A sentence if the clock is certainly behind: before harvests, or arXiv itself, began."""
+    first = read_ledger(asked).first or ARXIV_BEGAN
+    if today >= first:
+        return None
+    return f"the clock says {today}, before {first}: no day was asked for until it is set"
 
 
 def find_reach(asked: Iterable[AskedSpan]) -> date | None:
