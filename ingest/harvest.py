@@ -24,6 +24,7 @@ from ingest.snapshot_harvest import harvest_snapshot
 from ingest.withdrawals import stamp_withdrawals
 
 if TYPE_CHECKING:
+    from ingest.sources.daily_feed import FeedSource
     from ingest.sources.oai import OaiSource
 
 Progress = Callable[[str], None]
@@ -57,11 +58,13 @@ def harvest(
     report_progress: Progress,
     source: PagedSource | None = None,
     changes: "OaiSource | None" = None,
+    feed: "FeedSource | None" = None,
 ) -> HarvestSummary:
     """Bring in what the store lacks, from the snapshot if one is set, else from arXiv.
 
     With ``changes`` the recent papers come from there, by day of change; anchors and the
-    searches for claims from ``source`` all the same, since OAI-PMH has no search.
+    searches for claims from ``source`` all the same, since OAI-PMH has no search. With
+    ``feed`` the papers that arXiv's daily feeds announce and the store lacks are asked for.
     Failures of a source are part of the summary; whatever arrived is kept, and the next
     harvest asks for the rest.
     """
@@ -73,9 +76,13 @@ def harvest(
         asking.ask_claims()
         if changes is None:
             asking.ask_recent()
+        else:
+            _add_changes(engine, changes, asking.summary, night_id, today, report_progress)
+        if feed is not None:
+            _ask_announced(engine, asking, feed, report_progress)
         summary = asking.summarize()
         if changes is not None:
-            _add_changes(engine, changes, summary, night_id, today, report_progress)
+            _extend_reach(engine, summary)
         summary.unanswered += find_doubts(account_days(engine, utc_now()))
         summary.not_asked += _find_remainders(engine)
     stamp_withdrawals(engine)
@@ -141,6 +148,20 @@ def _add_changes(
         report_progress=report_progress,
         summary=summary,
     )
+
+
+def _extend_reach(engine: Engine, summary: HarvestSummary) -> None:
+    from ingest.changes import extend_reach
+
+    extend_reach(engine, summary)
+
+
+def _ask_announced(
+    engine: Engine, asking: Asking, feed: "FeedSource", report_progress: Progress
+) -> None:
+    from ingest.daily_announcements import ask_announced
+
+    ask_announced(asking, engine, feed, report_progress)
 
 
 def open_source(setup: HarvestSetup) -> PagedSource:
