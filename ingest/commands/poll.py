@@ -85,6 +85,7 @@ def _poll(
     today: date,
     source: SourceName | None,
 ) -> HarvestSummary:
+    from ingest.daily_announcements import open_daily_feed
     from ingest.oai_polling import open_changes, open_oai_source, poll_oai
 
     if source is SourceName.oai:
@@ -99,6 +100,7 @@ def _poll(
             today=today,
             report_progress=print_message,
             changes=changes,
+            feed=open_daily_feed(setup),
         )
     return harvest_days(engine, setup, span, today=today, report_progress=print_message)
 
