@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 def harvest_papers(context: NightContext) -> StepResult:
     """Step 1: what arXiv (or the snapshot) has that the store has not."""
     from ingest.harvest import harvest
+    from ingest.daily_announcements import open_daily_feed
     from ingest.oai_polling import open_changes
 
     summary = harvest(
         context.engine,
         context.settings,
         changes=open_changes(context.settings),
+        feed=open_daily_feed(context.settings),
         night_id=context.night_id,
         today=context.today,
         report_progress=context.report_progress,
