@@ -304,7 +304,12 @@ def _summarize(harvest: _Harvest) -> HarvestSummary:
         summary.unanswered.append(
             f"arXiv's OAI-PMH server did not answer for {', '.join(asked)}: {reason}"
         )
-    reach = find_changes_reach(harvest.engine)
+    extend_reach(harvest.engine, summary)
+    return summary
+
+
+def extend_reach(engine: Engine, summary: HarvestSummary) -> None:
+    """Let a summary reach as far as the changes do, if that is further."""
+    reach = find_changes_reach(engine)
     if reach is not None:
         summary.searched_through = max(reach, summary.searched_through or reach)
-    return summary

@@ -6,6 +6,7 @@ is fetched or expanded. Knows nothing of what the documents mean.
 """
 
 import re
+from collections.abc import Collection
 
 from lxml import etree
 
@@ -19,8 +20,8 @@ class Unreadable(Exception):
     """An answer that is not the document it should be; says what it is instead."""
 
 
-def parse_guarded(body: bytes, root_tag: str, noun: str) -> etree._Element:
-    """The root of a document whose root element is ``root_tag``; ``noun`` names it ("a feed").
+def parse_guarded(body: bytes, root_tag: str | Collection[str], noun: str) -> etree._Element:
+    """The root of a document; ``root_tag`` is what it may be, ``noun`` names it ("a feed").
 
     Raises:
         Unreadable: it is something else, is cut off, nests too deeply, or carries declarations.
@@ -39,7 +40,7 @@ def parse_guarded(body: bytes, root_tag: str, noun: str) -> etree._Element:
     except (etree.XMLSyntaxError, ValueError) as error:
         kind = "a web page" if b"<html" in lowered else "a broken document"
         raise Unreadable(f"{kind} instead of {noun}") from error
-    if root.tag != root_tag:
+    if root.tag not in ({root_tag} if isinstance(root_tag, str) else root_tag):
         kind = "a web page" if str(root.tag).lower() == "html" else "another document"
         raise Unreadable(f"{kind} instead of {noun}")
     if _is_deep(root):
