@@ -47,11 +47,12 @@ def measure_overlap(first: str, second: str) -> float:
 
 @lru_cache(maxsize=4_000)  # a note's text comes back with every line that lists it
 def _stem_text(text: str) -> frozenset[str]:
-    return frozenset(_stem(word) for word in query_words(text) if len(word) > 2)
+    return frozenset(stem_word(word) for word in query_words(text) if len(word) > 2)
 
 
-@lru_cache(maxsize=50_000)  # documents share most of their words
-def _stem(word: str) -> str:
+@lru_cache(maxsize=200_000)  # documents share most of their words
+def stem_word(word: str) -> str:
+    """A rough stem of one lower-case word: scaling, scales and scale come out alike."""
     for suffix in SUFFIXES:
         if word.endswith(suffix) and len(word) - len(suffix) >= MIN_STEM:
             return word[: -len(suffix)]

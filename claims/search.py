@@ -144,15 +144,15 @@ def search_papers(
     ``since`` keeps papers first submitted (or, where that is unknown, listed) on that day
     or later; ``only_ids`` keeps those of the given ``paper.id``.
     """
-    conditions: list[str] = []
-    values: dict[str, object] = {}
-    if since is not None:
-        conditions.append("COALESCE(source.published, source.listed) >= :since")
-        values["since"] = since if not is_sqlite(session.get_bind()) else since.isoformat()
-    if only_ids is not None:
-        chosen = ",".join(str(int(paper_id)) for paper_id in only_ids)
-        conditions.append(f"source.id IN ({chosen or 'NULL'})")
-    return _search(session, "paper", query, limit, _Filter(conditions, values))
+    return _search(session, "paper", query, limit, _keep_papers(session, since, only_ids))
+
+
+def find_matching_papers(
+    session: Session, query: str, limit: int, *, since: date | None = None
+) -> list[int]:
+    """Ids of the papers that ``search_papers`` would give, without excerpts: for long lists."""
+    keep = _keep_papers(session, since, None)
+    return [int(row[0]) for row in _rank(session, "paper", query, limit, keep)]
 
 
 def search_claims(session: Session, query: str, limit: int) -> list[Hit]:
@@ -229,13 +229,41 @@ def _read_marks(marked: str) -> tuple[str, tuple[tuple[int, int], ...]]:
     return excerpt, tuple(spans)
 
 
-def _search(
+def _keep_papers(session: Session, since: date | None, only_ids: Iterable[int] | None) -> _Filter:
+    conditions: list[str] = []
+    values: dict[str, object] = {}
+    if since is not None:
+        conditions.append("COALESCE(source.published, source.listed) >= :since")
+        values["since"] = since if not is_sqlite(session.get_bind()) else since.isoformat()
+    if only_ids is not None:
+        chosen = ",".join(str(int(paper_id)) for paper_id in only_ids)
+        conditions.append(f"source.id IN ({chosen or 'NULL'})")
+    return _Filter(conditions, values)
+
+
+def _search(session: Session, table: str, query: str, limit: int, keep: _Filter) -> list[Hit]:
+    if is_sqlite(session.get_bind()):
+        excerpt = f"snippet({table}_fts, -1, :start, :stop, ' … ', 16)"
+    else:
+        excerpt = (
+            f"ts_headline('english', source.{SECOND_COLUMN[table]}, query, "
+            "'StartSel=' || :start || ', StopSel=' || :stop || ', MaxWords=16, MinWords=8')"
+        )
+    marks: dict[str, object] = {"start": START, "stop": STOP}
+    rows = _rank(session, table, query, limit, keep, f", {excerpt}", marks)
+    return [Hit(int(row[0]), float(row[1]), str(row[2])) for row in rows]
+
+
+def _rank(
     session: Session,
     table: str,
     query: str,
     limit: int,
     keep: _Filter,
-) -> list[Hit]:
+    more_columns: str = "",
+    values: dict[str, object] | None = None,
+) -> Sequence[Any]:
+    """Rows of id, score and further columns, best first; nothing for a query without words."""
     words = query_words(query)
     if not words:
         return []
@@ -244,20 +272,16 @@ def _search(
         match = " OR ".join(f'"{word}"' for word in words)
         rows_of = f"JOIN {table} AS source ON source.id = {table}_fts.rowid " if where else ""
         statement = (
-            f"SELECT {table}_fts.rowid, -bm25({table}_fts, {TITLE_WEIGHT}, 1.0) AS score, "
-            f"snippet({table}_fts, -1, :start, :stop, ' … ', 16) FROM {table}_fts {rows_of}"
-            f"WHERE {table}_fts MATCH :match{where} "
+            f"SELECT {table}_fts.rowid, -bm25({table}_fts, {TITLE_WEIGHT}, 1.0) AS score"
+            f"{more_columns} FROM {table}_fts {rows_of}WHERE {table}_fts MATCH :match{where} "
             f"ORDER BY score DESC, {table}_fts.rowid LIMIT :limit"
         )
     else:
         match = " | ".join(words)
         statement = (
-            "SELECT source.id, ts_rank_cd(source.search, query, 1) AS score, "
-            f"ts_headline('english', source.{SECOND_COLUMN[table]}, query, "
-            "'StartSel=' || :start || ', StopSel=' || :stop || ', MaxWords=16, MinWords=8') "
+            f"SELECT source.id, ts_rank_cd(source.search, query, 1) AS score{more_columns} "
             f"FROM {table} AS source, to_tsquery('english', :match) AS query "
             f"WHERE source.search @@ query{where} ORDER BY score DESC, source.id LIMIT :limit"
         )
-    values = {"match": match, "limit": limit, "start": START, "stop": STOP, **keep.values}
-    rows = session.connection().execute(text(statement), values)
-    return [Hit(int(row[0]), float(row[1]), str(row[2])) for row in rows]
+    bound = {"match": match, "limit": limit, **(values or {}), **keep.values}
+    return session.connection().execute(text(statement), bound).all()
