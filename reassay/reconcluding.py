@@ -54,9 +54,7 @@ def reconclude(session: Session, claim_id: int, said: str, today: date) -> Recon
     Where none did, the numbers of the last verdict are brought up to date, as a night does.
     """
     claim = session.get_one(Claim, claim_id)
-    last = session.exec(
-        select(Verdict).where(Verdict.claim_id == claim_id).order_by(col(Verdict.id).desc())
-    ).first()
+    last = _read_last(session, claim_id)
     if last is None or last.claim_revision_id != current_revision(session, claim).id:
         return Reconclusion(claim.handle, None, None, None, None, waits_for_night=True)
     before = Reconclusion(
@@ -78,6 +76,24 @@ def reconclude(session: Session, claim_id: int, said: str, today: date) -> Recon
         before.literature_before,
         verdict.literature,
     )
+
+
+def project_headline(session: Session, claim: Claim, today: date) -> str | None:
+    """The headline that the rows as they are now give a claim, without storing a verdict.
+
+    None: no night has judged its present wording, so that nothing can be said.
+    """
+    last = _read_last(session, stored_id(claim.id))
+    if last is None or last.claim_revision_id != current_revision(session, claim).id:
+        return None
+    state = conclude_literature(session, claim, _read_extent(last), today)
+    return _make_verdict(session, claim, last, state, today).headline or "hub"
+
+
+def _read_last(session: Session, claim_id: int) -> Verdict | None:
+    return session.exec(
+        select(Verdict).where(Verdict.claim_id == claim_id).order_by(col(Verdict.id).desc())
+    ).first()
 
 
 def _read_extent(last: Verdict) -> SearchExtent:

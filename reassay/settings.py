@@ -45,10 +45,13 @@ class Settings(BaseSettings):
     judge: str = Field("embedded", description="'embedded' or a LangChain model name.")
     chat_subject: str = Field("", description="LangChain model for LLM-level re-tests.")
     embeddings: str = Field("wordllama", description="'wordllama' or a LangChain name.")
+    auto_confirm: float | None = Field(
+        None, ge=0.5, lt=1, description="Precision at which proposals are confirmed; off if none."
+    )
     executor: str = Field("local", description="'local' (or 'ray', in a later version).")
     device: str = Field("auto", description="auto, cpu or cuda.")
 
-    @field_validator("snapshot", mode="before")
+    @field_validator("snapshot", "auto_confirm", mode="before")
     @classmethod
     def _empty_is_none(cls, value: Any) -> Any:
         return None if value == "" else value

@@ -119,9 +119,10 @@ def _fetch_texts(context: NightContext) -> "TextSummary":
 
 
 def judge_papers(context: NightContext) -> StepResult:
-    """Step 3: a proposed stance, or "unclear", for each candidate."""
-    from ingest.judges import load_judge
+    """Step 3: a proposed stance, or "unclear", for each candidate; then what people decided."""
+    from ingest.judges import EMBEDDED, load_judge
     from ingest.judging import judge_candidates
+    from reassay.night.settling import settle_proposals
 
     judge = load_judge(context.settings.judge)
     with open_session(context.engine) as session:
@@ -130,6 +131,14 @@ def judge_papers(context: NightContext) -> StepResult:
             judge,
             night_id=context.night_id,
             report_progress=context.report_progress,
+        )
+        settled = settle_proposals(
+            session,
+            judge,
+            is_offline=context.settings.judge == EMBEDDED,
+            auto_confirm=context.settings.auto_confirm,
+            since=context.night.started_at,
+            today=context.today,
         )
     failed = summary.failed
     return StepResult(
@@ -140,8 +149,10 @@ def judge_papers(context: NightContext) -> StepResult:
             "refused_quotes": summary.refused_quotes,
             "judge": summary.judge,
             "quality": judge.quality,
+            **settled.detail,
         },
         not_checked=(f"{failed} candidates could not be judged",) if failed else (),
+        notes=settled.notes,
     )
 
 
