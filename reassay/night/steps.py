@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 def harvest_papers(context: NightContext) -> StepResult:
     """Step 1: what arXiv (or the snapshot) has that the store has not."""
-    from ingest.harvest import harvest
     from ingest.daily_announcements import open_daily_feed
+    from ingest.harvest import harvest
     from ingest.oai_polling import open_changes
 
     summary = harvest(
