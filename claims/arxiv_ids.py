@@ -26,6 +26,7 @@ _PREFIX = (
     r"(?:arxiv:\s*|arxiv\s+(?:id\s+)?|(?:https?://)?(?:www\.|export\.)?arxiv\.org/(?:abs|pdf|html)/"
     r"|(?:https?://(?:dx\.)?doi\.org/)?10\.48550/arxiv\.|/papers/)"
 )
+PREFIX = re.compile(rf"^(?i:{_PREFIX})")
 MARKED = re.compile(
     rf"(?:(?i:{_PREFIX})(?P<marked>{_NEW}|{_OLD})(?:\.pdf)?|[(\[](?P<bracketed>{_NEW})[)\]])(?![\d])"
 )
@@ -59,7 +60,10 @@ class IdSpan:
 
 def parse_arxiv_id(text: str) -> ArxivId | None:
     """Read one identifier, with or without a usual prefix; None when it is impossible."""
-    bare = re.sub(rf"^(?i:{_PREFIX})", "", text.strip()).removesuffix(".pdf").rstrip("/")
+    new = NEW_FORM.fullmatch(text)  # as nearly all come
+    if new:
+        return _check_new(new)
+    bare = PREFIX.sub("", text.strip(), count=1).removesuffix(".pdf").rstrip("/")
     new = NEW_FORM.fullmatch(bare)
     if new:
         return _check_new(new)

@@ -5,6 +5,7 @@ itself and answers only with what may be new. What a difference means is decided
 ``ingest.revisions``.
 """
 
+import json
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import chain
@@ -21,7 +22,6 @@ from ingest.new_papers import (
     list_places,
 )
 from ingest.revisions import STATES_DATES, StoredPaper, is_unchanged
-from ingest.sources.records import is_withdrawal
 
 KNOWN_COLUMNS = [
     PAPER.c[name]
@@ -30,8 +30,7 @@ KNOWN_COLUMNS = [
     ).split()
 ]
 TOLD = (
-    "place arxiv_id text_hash version authors categories published listed updated comment "
-    "is_withdrawn"
+    "arxiv_id text_hash version authors categories published listed updated comment is_withdrawn"
 ).split()
 ROWS_A_QUESTION = MOST_PARAMETERS // len(TOLD) - 1
 # What makes ``is_unchanged`` true, from the record's side; a row that fails is looked at.
@@ -53,15 +52,26 @@ def find_news(connection: Connection, told: Sequence[Hashed], source: str) -> li
     """The records that may say something the store does not know, in order."""
     if not is_sqlite(connection):
         return keep_news(told, read_known(connection, told), source)
-    news: list[Hashed] = []
-    for start in range(0, len(told), ROWS_A_QUESTION):
-        part = told[start : start + ROWS_A_QUESTION]
-        values = [*chain.from_iterable(map(_compared_row, range(len(part)), part))]
-        answer = connection.exec_driver_sql(
-            _write_question(len(part)), (*values, source in STATES_DATES)
-        )
-        news += [part[place] for place in sorted(row[0] for row in answer)]
-    return news
+    ids = find_stored_ids(connection, told)
+    known = [h for h in told if h.record.arxiv_id in ids]
+    news = [h.record.arxiv_id for h in told if h.record.arxiv_id not in ids]
+    for start in range(0, len(known), ROWS_A_QUESTION):
+        part = known[start : start + ROWS_A_QUESTION]
+        values = (*chain.from_iterable(map(_compared_row, part)), source in STATES_DATES)
+        answer = connection.exec_driver_sql(_write_question(len(part)), values)
+        news += json.loads(answer.scalar_one())
+    wanted = set(news)
+    return [h for h in told if h.record.arxiv_id in wanted]
+
+
+def find_stored_ids(connection: Connection, told: Sequence[Hashed]) -> set[str]:
+    """The arXiv ids among those told of that the store holds (SQLite)."""
+    query = (
+        "SELECT json_group_array(arxiv_id) FROM paper "
+        "WHERE arxiv_id IN (SELECT value FROM json_each(?))"
+    )
+    ids = json.dumps([h.record.arxiv_id for h in told])
+    return set(json.loads(connection.exec_driver_sql(query, (ids,)).scalar_one()))
 
 
 def keep_news(told: Sequence[Hashed], known: dict[str, StoredPaper], source: str) -> list[Hashed]:
@@ -76,10 +86,13 @@ def keep_news(told: Sequence[Hashed], known: dict[str, StoredPaper], source: str
 
 def read_known(connection: Connection, told: Sequence[Hashed]) -> dict[str, StoredPaper]:
     """What is stored of the papers told of, by arXiv id."""
+    ids = {h.record.arxiv_id for h in told}
+    if is_sqlite(connection):
+        ids = find_stored_ids(connection, told)
     query = (
         select(*KNOWN_COLUMNS, VERSION.c.text_hash)
         .outerjoin_from(PAPER, VERSION, VERSION.c.id == PAPER.c.version_id)
-        .where(PAPER.c.arxiv_id.in_([h.record.arxiv_id for h in told]))
+        .where(PAPER.c.arxiv_id.in_(sorted(ids)))
     )
     return {
         row.arxiv_id: StoredPaper(
@@ -102,17 +115,17 @@ def read_known(connection: Connection, told: Sequence[Hashed]) -> dict[str, Stor
 def _write_question(rows: int) -> str:
     return (
         f"WITH told ({', '.join(TOLD)}) AS (VALUES {list_places(rows, len(TOLD))}) "
-        "SELECT told.place FROM told LEFT JOIN paper ON paper.arxiv_id = told.arxiv_id "
+        "SELECT json_group_array(told.arxiv_id) FROM told "
+        "LEFT JOIN paper ON paper.arxiv_id = told.arxiv_id "
         "LEFT JOIN paper_version AS version ON version.id = paper.version_id "
         f"WHERE NOT coalesce({REPEATS}, 0)"
     )
 
 
-def _compared_row(place: int, told: Hashed) -> tuple[object, ...]:
+def _compared_row(told: Hashed) -> tuple[object, ...]:
     """The values of ``TOLD``, in SQLite's forms."""
     record = told.record
     return (
-        place,
         record.arxiv_id,
         told.text_hash,
         record.version or 0,
@@ -122,5 +135,5 @@ def _compared_row(place: int, told: Hashed) -> tuple[object, ...]:
         record.listed and record.listed.isoformat(),
         record.updated and record.updated.isoformat(),
         record.comment,
-        is_withdrawal(record),
+        told.withdraws,
     )

@@ -6,7 +6,7 @@ taken once a statement, not once a row) and makes FTS5 write one segment for all
 Expects to be the only writer, since it hands out the ids. Knows nothing of known papers.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Table, func, insert, select, text
 from db.columns import utc_now
 from db.engine import is_sqlite
 from db.models import Paper, PaperVersion
-from ingest.sources.records import PaperRecord, is_withdrawal
+from ingest.sources.records import PaperRecord
 
 PAPER = cast(Table, Paper.__table__)  # type: ignore[attr-defined]
 VERSION = cast(Table, PaperVersion.__table__)  # type: ignore[attr-defined]
@@ -30,16 +30,17 @@ COLUMNS = (
 ROWS_A_STATEMENT = MOST_PARAMETERS // len(COLUMNS)
 # FTS5's own settings, kept in the index. Its default writes a segment out after each
 # mebibyte of words and merges four at a time, so that a load rewrites every page thrice.
-INDEX_SETTINGS = {"hashsize": 64 * 2**20, "automerge": 16, "crisismerge": 64}
+INDEX_SETTINGS = {"hashsize": 64 * 2**20, "automerge": 0, "crisismerge": 64}
 INDEXED_WITH_CARE = 500  # rows; a smaller write does not look at the settings
 
 
 @dataclass(frozen=True, slots=True)
 class Hashed:
-    """A record and the hash of its text."""
+    """A record, the hash of its text, and whether it gives notice of a withdrawal."""
 
     record: PaperRecord
     text_hash: str
+    withdraws: bool
 
 
 def insert_new(connection: Connection, new: Sequence[Hashed], source: str) -> None:
@@ -55,15 +56,17 @@ def insert_new(connection: Connection, new: Sequence[Hashed], source: str) -> No
         _insert_anywhere(connection, new, source)
 
 
-def describe_version(paper_id: int, version: int, told: Hashed, source: str) -> dict[str, Any]:
+def describe_version(
+    paper_id: int, version: int, record: PaperRecord, text_hash: str, source: str
+) -> dict[str, Any]:
     """A row of paper_version."""
     return {
         "paper_id": paper_id,
         "version": version,
-        "text_hash": told.text_hash,
-        "title": told.record.title,
-        "abstract": told.record.abstract,
-        "comment": told.record.comment,
+        "text_hash": text_hash,
+        "title": record.title,
+        "abstract": record.abstract,
+        "comment": record.comment,
         "source": source,
         "seen_at": utc_now(),
     }
@@ -100,7 +103,7 @@ def _insert_in_sqlite(connection: Connection, new: Sequence[Hashed], source: str
     )
     now = utc_now().strftime("%Y-%m-%d %H:%M:%S.%f")  # as UtcDateTime stores it
     rows = (
-        _sqlite_row(first + place, first_version + place, told.record, source, now)
+        _sqlite_row(first + place, first_version + place, told, source, now)
         for place, told in enumerate(new)
     )
     hashes = ((first + place, told.text_hash) for place, told in enumerate(new))
@@ -110,9 +113,10 @@ def _insert_in_sqlite(connection: Connection, new: Sequence[Hashed], source: str
 
 
 def _sqlite_row(
-    paper_id: int, version_id: int, record: PaperRecord, source: str, now: str
+    paper_id: int, version_id: int, told: Hashed, source: str, now: str
 ) -> tuple[object, ...]:
     """The values of ``COLUMNS``, in SQLite's forms."""
+    record = told.record
     return (
         paper_id,
         record.arxiv_id,
@@ -126,7 +130,7 @@ def _sqlite_row(
         record.comment,
         record.version or 1,
         version_id,
-        is_withdrawal(record),
+        told.withdraws,
         source,
         now,
     )
@@ -142,8 +146,8 @@ def _prepare_index(connection: Connection) -> None:
 
 
 def _insert_anywhere(connection: Connection, new: Sequence[Hashed], source: str) -> None:
-    ids = dict(zip(_take_ids(connection, PAPER, len(new)), new, strict=True))
-    version_ids = list(_take_ids(connection, VERSION, len(new)))
+    ids = _take_ids(connection, PAPER, len(new))
+    version_ids = _take_ids(connection, VERSION, len(new))
     now = utc_now()
     rows = [
         {
@@ -159,24 +163,27 @@ def _insert_anywhere(connection: Connection, new: Sequence[Hashed], source: str)
             "comment": told.record.comment,
             "version": told.record.version or 1,
             "version_id": version_id,
-            "is_withdrawn": is_withdrawal(told.record),
+            "is_withdrawn": told.withdraws,
             "source": source,
             "first_seen_at": now,
         }
-        for (paper_id, told), version_id in zip(ids.items(), version_ids, strict=True)
+        for paper_id, version_id, told in zip(ids, version_ids, new, strict=True)
     ]
     connection.execute(insert(PAPER), rows)
     versions = [
-        {"id": version_id, **describe_version(paper_id, told.record.version or 1, told, source)}
-        for (paper_id, told), version_id in zip(ids.items(), version_ids, strict=True)
+        {
+            "id": row["version_id"],
+            **describe_version(row["id"], row["version"], told.record, told.text_hash, source),
+        }
+        for row, told in zip(rows, new, strict=True)
     ]
     connection.execute(insert(VERSION), versions)
 
 
-def _take_ids(connection: Connection, table: Table, count: int) -> Iterator[int]:
+def _take_ids(connection: Connection, table: Table, count: int) -> list[int]:
     """So many ids of a table's sequence, in ascending order (PostgreSQL)."""
     query = text(
         "SELECT nextval(pg_get_serial_sequence(:table, 'id')) FROM generate_series(1, :count)"
     )
     found = connection.execute(query, {"table": table.name, "count": count})
-    return iter(sorted(int(row[0]) for row in found))
+    return sorted(int(row[0]) for row in found)

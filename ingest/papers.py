@@ -99,7 +99,7 @@ def _split_repeats(batch: list[PaperRecord]) -> list[list[PaperRecord]]:
 
 
 def _store_batch(engine: Engine, records: list[PaperRecord], source: str) -> StoreCount:
-    told = [Hashed(r, hash_text(r.title, r.abstract)) for r in records]
+    told = [_hash_record(record) for record in records]
     with engine.connect() as connection:
         news = find_news(connection, told, source)
         if not news:
@@ -115,7 +115,7 @@ def _store_batch(engine: Engine, records: list[PaperRecord], source: str) -> Sto
         _write_changes(connection, changes, source)
         connection.commit()
     revised = sum(change.is_revised for change in changes)
-    withdrawn = sum(is_withdrawal(h.record) for h in new)
+    withdrawn = sum(h.withdraws for h in new)
     return StoreCount(
         seen=len(records),
         new=len(new),
@@ -123,6 +123,10 @@ def _store_batch(engine: Engine, records: list[PaperRecord], source: str) -> Sto
         withdrawn=withdrawn + sum(change.is_newly_withdrawn for change in changes),
         unchanged=len(records) - len(new) - revised,
     )
+
+
+def _hash_record(record: PaperRecord) -> Hashed:
+    return Hashed(record, hash_text(record.title, record.abstract), is_withdrawal(record))
 
 
 def _become_the_writer(connection: Connection) -> None:
@@ -151,7 +155,7 @@ def _find_changes(
 
 def _write_changes(connection: Connection, changes: list[Change], source: str) -> None:
     rows = [
-        describe_version(c.paper_id, c.version, Hashed(c.record, c.text_hash), source)
+        describe_version(c.paper_id, c.version, c.record, c.text_hash, source)
         for c in changes
         if c.has_unseen_text
     ]

@@ -19,6 +19,7 @@ WITHDRAWAL = re.compile(
     rf"\s*(?:(?:arxiv admin note:\s*)?this {_KIND} (?:has been|is|was) )?withdrawn\b",
     re.IGNORECASE,
 )
+_PRINTABLE_ASCII = bytes(range(0x20, 0x7F))
 _UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn"}
 
 
@@ -85,12 +86,18 @@ def is_withdrawal(record: PaperRecord) -> bool:
     )
 
 
+def is_printable(text: str) -> bool:
+    """As ``str.isprintable``, which looks up each letter: most letters are plain ASCII."""
+    rest = text.encode("utf-8", "surrogatepass").translate(None, _PRINTABLE_ASCII)
+    return not rest or rest.decode("utf-8", "surrogatepass").isprintable()
+
+
 def clean_text(text: str) -> str:
     """A text on one line: white space collapsed, control and lone surrogate characters gone."""
-    if text.isprintable() and "  " not in text and text.strip(" ") == text:
+    if is_printable(text) and "  " not in text and text.strip(" ") == text:
         return text
     spaced = " ".join(text.split())
-    if spaced.isprintable():
+    if is_printable(spaced):
         return spaced
     kept = (c for c in spaced if unicodedata.category(c) not in _UNPRINTABLE)
     return " ".join("".join(kept).split())

@@ -21,12 +21,12 @@ from claims.arxiv_ids import parse_arxiv_id
 from db.errors import SnapshotRefused
 from ingest.sources.author_names import split_authors
 from ingest.sources.read_ahead import read_ahead
-from ingest.sources.records import PaperRecord, Question, clean_text
+from ingest.sources.records import PaperRecord, Question, clean_text, is_printable
+from ingest.sources.xz_stream import UNPACKED_BYTES, XzStream
 
 PROBED_LINES = 20  # a file none of whose first lines is a paper is something else
 LONGEST_LINE = 16 * 2**20  # bytes; the longest abstracts are a few kilobytes
 FINGERPRINT_BYTES = 2**20
-UNPACKED_BYTES = 2**20
 KEPT_FAULTS = 5
 MONTHS = {
     name: number
@@ -226,6 +226,14 @@ def _read_authors(fields: dict[str, Any]) -> tuple[str, ...]:
         names = list(split_authors(authors))
     else:
         names = []
+    return _clean_names(names)
+
+
+def _clean_names(names: list[str]) -> tuple[str, ...]:
+    """Each name as ``clean_text`` has it, without empty ones; most lists are clean as a whole."""
+    framed = f"|{'|'.join(names)}|"
+    if is_printable(framed) and not any(flaw in framed for flaw in ("  ", "| ", " |", "||")):
+        return tuple(names)
     return tuple(name for name in map(clean_text, names) if name)
 
 
@@ -249,18 +257,15 @@ def _open_raw(file: Path) -> IO[bytes]:
 
 
 def _unpack(file: Path, raw: IO[bytes]) -> IO[bytes]:
-    """The unpacked stream, in large pieces: each piece hands Python's lock over and back."""
     magic = raw.read(6)
     raw.seek(0)
     if magic.startswith(b"\x1f\x8b"):
-        packed = cast(io.RawIOBase, gzip.GzipFile(fileobj=raw, mode="rb"))
-    elif magic == b"\xfd7zXZ\x00":
-        packed = cast(io.RawIOBase, lzma.LZMAFile(raw, "rb"))
-    elif magic.startswith(b"PK\x03\x04"):
+        return cast(IO[bytes], gzip.GzipFile(fileobj=raw, mode="rb"))
+    if magic == b"\xfd7zXZ\x00":
+        return io.BufferedReader(XzStream(raw), UNPACKED_BYTES)
+    if magic.startswith(b"PK\x03\x04"):
         raise SnapshotRefused(f"{file} is a zip archive: unpack it, then load the file inside")
-    else:
-        return raw
-    return io.BufferedReader(packed, UNPACKED_BYTES)
+    return raw
 
 
 def _describe(error: Exception) -> str:
