@@ -17,7 +17,7 @@ from sqlmodel import Session, create_engine
 from db.errors import DatabaseUnusable, HomeUnwritable
 from db.models import load_all_tables
 
-HEAD_REVISION = "0002"
+HEAD_REVISION = "0003"
 BUSY_TIMEOUT_S = 30
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         JudgeAnswer,
         JudgeMeasure,
         MissEstimate,
+        Ranking,
     )
     from db.models.library import Anchor, Claim, Finding, Line, LineClaim
     from db.models.nights import Lease, Night, NightStep, Schedule
@@ -40,6 +41,7 @@ TABLES = {
         "JudgeAnswer",
         "JudgeMeasure",
         "MissEstimate",
+        "Ranking",
     ),
     "library": ("Anchor", "Claim", "Finding", "Line", "LineClaim"),
     "nights": ("Lease", "Night", "NightStep", "Schedule"),
@@ -91,6 +93,7 @@ __all__ = [
     "PaperVector",
     "PaperVersion",
     "Protocol",
+    "Ranking",
     "Schedule",
     "SeedRun",
     "Stream",

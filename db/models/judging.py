@@ -27,6 +27,19 @@ class Candidate(SQLModel, table=True):
     created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
 
 
+class Ranking(SQLModel, table=True):
+    """How far one ranker has read the store for one wording of a claim."""
+
+    __table_args__ = (UniqueConstraint("claim_revision_id", "ranker"),)
+    id: int | None = Field(default=None, primary_key=True)
+    claim_revision_id: int = Field(foreign_key="claim_revision.id")
+    ranker: str
+    through_version_id: int  # highest paper_version.id that was looked at
+    papers: int = 0  # that were scored
+    feedback: dict[str, float] = Field(default_factory=dict, sa_type=JsonDocument)  # term weights
+    ranked_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
+
+
 class Evidence(SQLModel, table=True):
     """A stance row: what one paper version says about one claim revision.
 
