@@ -4,8 +4,9 @@ Source: arXiv's terms of use for its APIs (info.arxiv.org/help/api/tou). In shor
 request every three seconds, over a single connection, counted over all machines that one
 controls and over all of arXiv's interfaces together; limits are not to be got around.
 Decides when a request may start; knows nothing of what is asked. A lock file in the home
-is held during a request, and the moment it started is written before it is sent, so that
-a crash cannot shorten the pause. Machines that share no home are for their owner to pace.
+is held during a request. Its moment is written before it is sent, so that a crash cannot
+shorten the pause, and again when it is over, since looking a name up may delay its
+departure. Machines that share no home are for their owner to pace.
 """
 
 import fcntl
@@ -45,7 +46,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class _Stamp:
-    """The last request's start on both clocks, and a moment before which not to ask."""
+    """The last request's end, or its start, on both clocks, and a moment before which not to ask."""
 
     monotonic_s: float = float("inf")  # unknown: wait a whole pause
     wall_s: float = 0.0
@@ -53,7 +54,7 @@ class _Stamp:
 
 
 class RequestPacer:
-    """Lets one request at a time through, ``delay_s`` after the start of the one before.
+    """Lets one request at a time through, ``delay_s`` after the end of the one before.
 
     ``server`` is whom the requests go to: each has a pace, and a file, of its own.
     """
@@ -80,11 +81,12 @@ class RequestPacer:
             self._lock(file, deadline_s)
             try:
                 self._wait(_read_stamp(file), deadline_s)
-                stamp = _Stamp(self.clock.monotonic(), self.clock.wall())
-                _write_stamp(file, stamp)
+                self._stamp(file, 0.0)
                 self._held = file
                 yield
             finally:
+                if self._held is not None:
+                    self._stamp(file, _read_stamp(file).not_before_wall_s)
                 self._held = None
                 fcntl.flock(file, fcntl.LOCK_UN)
 
@@ -97,6 +99,9 @@ class RequestPacer:
             stamp = _read_stamp(file)
             until_s = self.clock.wall() + min(pause_s, LONGEST_REQUESTED_PAUSE_S)
             _write_stamp(file, _Stamp(stamp.monotonic_s, stamp.wall_s, until_s))
+
+    def _stamp(self, file: IO[str], not_before_wall_s: float) -> None:
+        _write_stamp(file, _Stamp(self.clock.monotonic(), self.clock.wall(), not_before_wall_s))
 
     @contextmanager
     def _hold(self) -> Iterator[IO[str]]:
