@@ -161,7 +161,7 @@ class _Pace:
     def note(self, answered: list[Outcome]) -> None:
         """Count what was answered in full."""
         whole = [o for o in answered if o.error is None and not o.is_doubtful]
-        self._papers += sum(len(outcome.came) for outcome in whole)
+        self._papers += len({arxiv_id for outcome in whole for arxiv_id in outcome.came})
         self._covered += [
             Covered(read_span(o.question), read_categories(o.question.query)) for o in whole
         ]

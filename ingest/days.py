@@ -146,7 +146,8 @@ def plan_recent(
         return RecentPlan(slice_days(day for day in first_days if day not in done))
     still_open = [day for day in DaySpan(start, today).days if not ledger.is_settled(day)]
     wanted = {day for day in still_open if day >= bound or day in ledger.asked}
-    too_old = [day for day in still_open if day not in wanted]
+    first = ledger.first or start  # the overlap before it is a courtesy, not a gap
+    too_old = [day for day in still_open if day not in wanted and day >= first]
     return RecentPlan(slice_days(wanted - set(done)), tuple(join_spans(slice_days(too_old))))
 
 
