@@ -18,6 +18,7 @@ from langchain_core.embeddings import Embeddings
 from db.engine import open_database, open_session
 from ingest.gold import THREE_WAY, GoldPair
 from ingest.judges import Judge, Judgement, PaperText
+from ingest.judges.instructions import blank_instructions
 from ingest.judges.intervals import bootstrap_macro_f1, confuse, macro_f1, wilson
 from ingest.triage import Ranker
 
@@ -50,7 +51,7 @@ def evaluate_judge(
     answers: list[Judgement] = []
     for number, pair in enumerate(pairs, start=1):
         paper = PaperText(pair.arxiv_id, pair.title, pair.abstract)
-        answers.append(judge.judge_stance(pair.claim, paper))
+        answers.append(judge.judge_stance(pair.claim, blank_instructions(paper).paper))
         if number % PROGRESS_EVERY == 0:
             report_progress(f"judged {number} of {len(pairs)} pairs")
     has_seen = getattr(judge, "has_seen", lambda claim: False)

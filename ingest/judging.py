@@ -1,14 +1,16 @@
 """Judges candidates and stores what a judge proposes.
 
 Decides that each candidate is judged once for a claim revision, a paper version and a
-judge, that no stance is stored without a checked quote, and that every row is a proposal.
-Knows nothing of how a judge decides. Rows are committed in small batches: a kill loses
-the batch under way, and the next run takes it up.
+judge, and what happens when a limit is reached: the rest waits for the next night, counted.
+Knows nothing of how a judge decides. Rows are committed in small batches, answers of
+language models one by one: a kill loses the batch under way, which the next run takes up
+without asking again. No judge sees text of a paper that addresses it.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from itertools import islice
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import exists
@@ -16,9 +18,19 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from db.columns import stored_id
-from db.models import Candidate, Claim, ClaimRevision, Evidence, Paper, PaperVersion
-from ingest.judges import DIRECTED, STANCES, Judge, Judgement, PaperText, Span
-from ingest.quotes import check_quote, quote_numbers
+from db.models import Candidate, Claim, ClaimRevision, Evidence, Night, Paper, PaperVersion
+from ingest.evidence_rows import Pair, make_evidence
+from ingest.in_flight import Ended, Say, run_in_flight
+from ingest.judge_answers import (
+    PairKey,
+    PairMemory,
+    read_answers,
+    read_spending,
+    store_answer,
+)
+from ingest.judges import DIRECTED, AskingJudge, Judge, Judgement, KeptAnswer
+from ingest.judges.allowance import Allowance, AllowanceSpent, Spending
+from ingest.judges.instructions import blank_instructions
 
 BATCH = 25
 
@@ -34,14 +46,12 @@ class JudgeSummary:
     refused_quotes: int = 0
     flagged: int = 0  # papers with instruction-like text
     failed: int = 0  # no answer: tried again next time
-
-
-@dataclass(frozen=True)
-class _Pair:
-    candidate: Candidate
-    revision: ClaimRevision
-    version: PaperVersion
-    arxiv_id: str
+    postponed: int = 0  # not asked, because a limit was reached: next night
+    stopped_by: str = ""  # the limit
+    calls: int = 0  # requests to a language model, repeated ones included
+    input_tokens: int = 0
+    output_tokens: int = 0
+    recalled: int = 0  # answers that were kept from an earlier run
 
 
 def judge_candidates(
@@ -55,83 +65,155 @@ def judge_candidates(
 ) -> JudgeSummary:
     """Judge every candidate that this judge has not judged, best-ranked first.
 
-    Idempotent: a second call with the same judge and store adds nothing.
+    Idempotent: a second call with the same judge and store adds nothing. A judge that asks
+    a language model stops at its limits; what it asked earlier in the same night counts.
     """
-    counts = dict.fromkeys(
-        ("judged", "proposed", "unclear", "refused_quotes", "flagged", "failed"), 0
-    )
-    waiting = iter(_find_waiting(session, judge.name, claim_id, limit))
+    waiting = _find_waiting(session, judge.name, claim_id, limit)
     session.commit()  # judging takes time: no transaction is held open meanwhile
-    while batch := list(islice(waiting, BATCH)):
-        rows = list(_judge_batch(judge, batch, night_id, counts))
+    asking = _Asking(session, judge, night_id) if isinstance(judge, AskingJudge) else None
+    counts: Counter[str] = Counter()
+    for batch in _split(waiting):
+        answers = asking.judge(batch) if asking else _judge_in_turn(judge, batch)
+        rows = list(_make_rows(batch, answers, judge.name, night_id, counts))
         _store(session, rows)
         report_progress(f"judged {counts['judged']} candidates")
-    return JudgeSummary(judge=judge.name, **counts)
+        if asking and asking.stopped_by:
+            break
+    counts["postponed"] = len(waiting) - counts["judged"] - counts["failed"]
+    told: dict[str, Any] = {**counts, **(asking.describe() if asking else {})}
+    return JudgeSummary(judge=judge.name, **told)
 
 
-def _judge_batch(
-    judge: Judge, batch: list[_Pair], night_id: int | None, counts: dict[str, int]
-) -> Iterator[Evidence]:
+def describe_unjudged(summary: JudgeSummary) -> tuple[str, ...]:
+    """A line for each kind of candidate that was not judged, for a list of what was not checked."""
+    lines = []
+    if summary.failed:
+        lines.append(f"{summary.failed} candidates could not be judged")
+    if summary.postponed:
+        lines.append(f"{summary.postponed} candidates were not judged: {summary.stopped_by}")
+    return tuple(lines)
+
+
+class _Asking:
+    """One run of a judge that asks a language model, within its allowance."""
+
+    def __init__(self, session: Session, judge: AskingJudge, night_id: int | None) -> None:
+        self._session, self._judge = session, judge
+        self._allowance = Allowance(judge.options.limits, self._read_spent(night_id))
+        self._recalled = 0
+        self.stopped_by = ""
+
+    def judge(self, batch: Sequence[Pair]) -> list[Judgement | None]:
+        """The answers in the order of the batch; None: the limit came first."""
+        keys = [_make_key(pair) for pair in batch]
+        kept = read_answers(self._session, self._judge.model_name, self._judge.prompt, keys)
+        calls = [
+            self._make_call(pair, kept.get(key, {})) for pair, key in zip(batch, keys, strict=True)
+        ]
+        answers: list[Judgement | None] = [None] * len(batch)
+        try:
+            for event in run_in_flight(calls, self._judge.in_flight):
+                if isinstance(event, Ended):
+                    answers[event.place] = self._take(event)
+                else:
+                    self._keep(keys[event.place], event.word)
+        except BaseException:
+            self._allowance.is_stopped.set()  # the threads send nothing more
+            raise
+        return answers
+
+    def describe(self) -> dict[str, Any]:
+        """What was spent, and why asking stopped, if it did."""
+        spent = self._allowance.spent
+        return {
+            "calls": spent.calls,
+            "input_tokens": spent.input_tokens,
+            "output_tokens": spent.output_tokens,
+            "recalled": self._recalled,
+            "stopped_by": self.stopped_by,
+        }
+
+    def _read_spent(self, night_id: int | None) -> Spending | None:
+        night = self._session.get(Night, night_id) if night_id is not None else None
+        started: datetime | None = night.started_at if night else None
+        self._session.commit()
+        if started is None:
+            return None
+        return read_spending(self._session, self._judge.model_name, started)
+
+    def _make_call(
+        self, pair: Pair, kept: dict[str, tuple[str, dict[str, Any]]]
+    ) -> Callable[[Say[KeptAnswer]], tuple[Judgement, int]]:
+        claim, paper = pair.revision.text, pair.paper
+
+        def call(say: Say[KeptAnswer]) -> tuple[Judgement, int]:
+            memory = PairMemory(kept, say)
+            answer = self._judge.judge_remembering(claim, paper, memory, self._allowance)
+            return answer, memory.recalled
+
+        return call
+
+    def _take(self, event: Ended[tuple[Judgement, int]]) -> Judgement | None:
+        if isinstance(event.error, AllowanceSpent):
+            self.stopped_by = str(event.error)
+            return None
+        if event.error is not None or event.result is None:
+            raise event.error or RuntimeError("a call ended without a result")
+        answer, recalled = event.result
+        self._recalled += recalled
+        return answer
+
+    def _keep(self, key: PairKey, answer: KeptAnswer) -> None:
+        store_answer(self._session, self._judge.model_name, self._judge.prompt, key, answer)
+
+
+def _judge_in_turn(judge: Judge, batch: Sequence[Pair]) -> list[Judgement | None]:
+    answers: list[Judgement | None] = []
     for pair in batch:
-        paper = PaperText(pair.arxiv_id, pair.version.title, pair.version.abstract)
-        answer = judge.judge_stance(pair.revision.text, paper)
+        shown, flags = blank_instructions(pair.paper)
+        answer = judge.judge_stance(pair.revision.text, shown)
+        if flags:
+            answer = replace(answer, scope={**answer.scope, "flags": flags})
+        answers.append(answer)
+    return answers
+
+
+def _make_rows(
+    batch: Sequence[Pair],
+    answers: Sequence[Judgement | None],
+    judge: str,
+    night_id: int | None,
+    counts: Counter[str],
+) -> list[Evidence]:
+    rows = []
+    for pair, answer in zip(batch, answers, strict=True):
+        if answer is None:
+            continue
         counts["refused_quotes"] += answer.refused_quotes
         if answer.error is not None:
             counts["failed"] += 1
             continue
-        row, is_refused = make_evidence(pair, answer, judge.name, night_id)
+        row, is_refused = make_evidence(pair, answer, judge, night_id)
         counts["refused_quotes"] += is_refused
         counts["judged"] += 1
         counts["proposed"] += row.stance in DIRECTED
         counts["unclear"] += row.stance == "unclear"
         counts["flagged"] += bool(row.scope.get("flags"))
-        yield row
+        rows.append(row)
+    return rows
 
 
-def make_evidence(
-    pair: _Pair, answer: Judgement, judge: str, night_id: int | None
-) -> tuple[Evidence, bool]:
-    """The row of an answer, and whether its quote was refused: then it is unclear."""
-    stance = answer.stance if answer.stance in STANCES else "unclear"
-    quote = _check(pair.version, answer.quote)
-    is_refused = answer.quote is not None and quote is None
-    if stance in DIRECTED and quote is None:
-        stance = "unclear"
-    scope = dict(answer.scope)
-    if answer.probabilities:
-        scope |= {"leaning": answer.leaning, "probabilities": answer.probabilities}
-    row = Evidence(
-        claim_id=pair.candidate.claim_id,
-        claim_revision_id=stored_id(pair.revision.id),
-        paper_id=pair.candidate.paper_id,
-        paper_version_id=stored_id(pair.version.id),
-        night_id=night_id,
-        stance=stance,
-        status="proposed",
-        confidence=answer.confidence if stance == answer.stance else None,
-        quote=quote.text if quote else None,
-        quote_start=quote.start if quote else None,
-        quote_end=quote.end if quote else None,
-        section=quote.section if quote else None,
-        closest=[asdict(span) for span in answer.closest if _check(pair.version, span)],
-        numbers=quote_numbers(quote.text, quote.start) if quote else [],
-        scope=scope,
-        judge=judge,
-    )
-    return row, is_refused
+def _split(waiting: Sequence[Pair]) -> list[Sequence[Pair]]:
+    return [waiting[start : start + BATCH] for start in range(0, len(waiting), BATCH)]
 
 
-def _check(version: PaperVersion, span: Span | None) -> Span | None:
-    """The span, if it is an exact slice of the version's section."""
-    if span is None or span.section not in ("title", "abstract"):
-        return None
-    found = check_quote(getattr(version, span.section), span.text, span.start, span.end)
-    return Span(span.section, found.start, found.end, found.text) if found else None
+def _make_key(pair: Pair) -> PairKey:
+    return PairKey(stored_id(pair.revision.id), stored_id(pair.version.id))
 
 
 def _find_waiting(
     session: Session, judge: str, claim_id: int | None, limit: int | None
-) -> list[_Pair]:
+) -> list[Pair]:
     """Candidates of current wordings that this judge has no row for, each paper once."""
     is_judged = exists().where(
         col(Evidence.claim_revision_id) == col(Candidate.claim_revision_id),
@@ -153,10 +235,10 @@ def _find_waiting(
     )
     if claim_id is not None:
         query = query.where(Candidate.claim_id == claim_id)
-    pairs: dict[tuple[Any, Any], _Pair] = {}
+    pairs: dict[PairKey, Pair] = {}
     for candidate, revision, version, arxiv_id in session.exec(query):
-        pair = _Pair(candidate, revision, version, arxiv_id)
-        pairs.setdefault((revision.id, version.id), pair)
+        pair = Pair(candidate, revision, version, arxiv_id)
+        pairs.setdefault(_make_key(pair), pair)
         if limit is not None and len(pairs) >= limit:
             break
     return list(pairs.values())

@@ -43,6 +43,12 @@ class Settings(BaseSettings):
     semantic_scholar_key: str = Field("", repr=False, description="Key for it, if you have one.")
     snapshot: Path | None = Field(None, description="arXiv metadata, one JSON object a line.")
     judge: str = Field("embedded", description="'embedded' or a LangChain model name.")
+    judge_url: str = Field("", description="Base URL of the server that a chat judge runs on.")
+    judge_max_calls: int = Field(2000, ge=0, description="Requests to a chat judge a night.")
+    judge_max_tokens: int = Field(3_000_000, ge=0, description="Tokens of a chat judge a night.")
+    judge_max_s: float = Field(3600.0, ge=0, description="Seconds of a chat judge a run.")
+    judge_timeout_s: float = Field(120.0, gt=0, description="Seconds for one answer.")
+    judge_in_flight: int = Field(0, ge=0, le=64, description="Requests at a time; 0 chooses.")
     chat_subject: str = Field("", description="LangChain model for LLM-level re-tests.")
     embeddings: str = Field("wordllama", description="'wordllama' or a LangChain name.")
     auto_confirm: float | None = Field(

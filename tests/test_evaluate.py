@@ -170,12 +170,12 @@ def test_no_file_is_one_line_and_exit_1(
 def test_a_missing_provider_is_a_usage_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("REASSAY_JUDGE", "openai:gpt-none")
+    monkeypatch.setenv("REASSAY_JUDGE", "groq:none")
     gold = write(tmp_path / "gold.jsonl", as_records(PAIRS[:2]))
     arguments = ["--home", str(tmp_path / "h"), "ingest", "evaluate", str(gold)]
     assert run(arguments) == 2
     error = capsys.readouterr().err
-    assert len(error.strip().splitlines()) == 1 and "langchain-openai" in error
+    assert len(error.strip().splitlines()) == 1 and "langchain-groq" in error
 
 
 def test_triage_and_judge_commands_on_an_empty_library(

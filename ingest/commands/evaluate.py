@@ -9,7 +9,7 @@ import typer
 from claims.commands.output import JsonOption, print_json, print_message, print_table
 from db.errors import UsageError
 from ingest.commands.decided_pairs import evaluate_decisions
-from ingest.commands.judging_setup import judging_setup
+from ingest.commands.judging_setup import judging_setup, load_set_judge
 
 
 def evaluate(
@@ -36,7 +36,6 @@ def evaluate(
     from ingest.embeddings import load_embedder
     from ingest.evaluation import evaluate_judge, measure_recall
     from ingest.gold import read_gold
-    from ingest.judges import load_judge
 
     if decisions:
         evaluate_decisions(ctx, gold, export, rejudge=rejudge, as_json=as_json)
@@ -45,7 +44,7 @@ def evaluate(
         raise UsageError("name a GOLD.jsonl, or say --decisions (--export, --rejudge go with it)")
     pairs = read_gold(gold)
     setup = judging_setup(ctx)
-    result = evaluate_judge(load_judge(setup.judge), pairs, print_message)
+    result = evaluate_judge(load_set_judge(setup), pairs, print_message)
     recall = measure_recall(pairs, load_embedder(setup.embeddings))
     result["triage_recall"] = [asdict(row) for row in recall]
     if as_json:

@@ -5,7 +5,11 @@ offline and needs no key; any other name is a chat model by LangChain.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_checkable
+
+if TYPE_CHECKING:
+    from ingest.judges.allowance import Allowance
+    from ingest.judges.chat_options import ChatOptions
 
 Stance = Literal["supports", "contradicts", "relaxes", "mentions", "out-of-scope", "unclear"]
 STANCES: tuple[str, ...] = get_args(Stance)
@@ -50,6 +54,30 @@ class Judgement:
     scope: dict[str, Any] = field(default_factory=dict)
     refused_quotes: int = 0
     error: str | None = None
+    studied: dict[str, Any] = field(default_factory=dict)  # models and dates that it names
+
+
+@dataclass(frozen=True)
+class KeptAnswer:
+    """A language model's answer to one question, as it is kept."""
+
+    pass_name: str  # propose | verify | repair
+    question_hash: str
+    answer: dict[str, Any]
+    input_tokens: int = 0
+    output_tokens: int = 0
+    took_s: float = 0.0
+
+
+class Memory:
+    """The answers on one pair that were paid for already; this one forgets everything."""
+
+    def recall(self, pass_name: str, question_hash: str) -> dict[str, Any] | None:
+        """The answer to this very question, if it was given before."""
+        return None
+
+    def keep(self, answer: KeptAnswer) -> None:
+        """Keep an answer that has just been given."""
 
 
 class Judge(Protocol):
@@ -70,8 +98,30 @@ class Judge(Protocol):
         ...
 
 
-def load_judge(name: str) -> Judge:
+@runtime_checkable
+class AskingJudge(Judge, Protocol):
+    """A judge that asks a language model: it costs, it may be slow, its answers are kept."""
+
+    model_name: str
+    prompt: str  # version of the questions
+    options: "ChatOptions"
+
+    @property
+    def in_flight(self) -> int:
+        """Requests at a time."""
+        ...
+
+    def judge_remembering(
+        self, claim: str, paper: PaperText, memory: Memory, allowance: "Allowance"
+    ) -> Judgement:
+        """As ``judge_stance``, within an allowance; raises AllowanceSpent."""
+        ...
+
+
+def load_judge(name: str, options: "ChatOptions | None" = None) -> Judge:
     """The judge of a setting: ``embedded`` or a LangChain chat model such as ``openai:…``.
+
+    ``options`` say where a chat model is and what it may cost; others need none.
 
     Raises:
         UsageError: the name or its provider package is unknown; the line says what to do.
@@ -82,4 +132,4 @@ def load_judge(name: str) -> Judge:
         return load_embedded_judge()
     from ingest.judges.chat import load_chat_judge
 
-    return load_chat_judge(name)
+    return load_chat_judge(name, options)

@@ -143,10 +143,10 @@ def _check_device() -> Finding:
 
 
 def _check_judge(settings: Settings) -> Finding:
-    from ingest.judges import load_judge
+    from ingest.commands.judging_setup import load_set_judge
 
     def describe() -> str:
-        judge = load_judge(settings.judge)
+        judge = load_set_judge(settings)
         return f"{judge.name}: {judge.quality}"
 
     return _try("judge", describe)

@@ -120,11 +120,12 @@ def _fetch_texts(context: NightContext) -> "TextSummary":
 
 def judge_papers(context: NightContext) -> StepResult:
     """Step 3: a proposed stance, or "unclear", for each candidate; then what people decided."""
-    from ingest.judges import EMBEDDED, load_judge
-    from ingest.judging import judge_candidates
+    from ingest.commands.judging_setup import load_set_judge
+    from ingest.judges import EMBEDDED
+    from ingest.judging import describe_unjudged, judge_candidates
     from reassay.night.settling import settle_proposals
 
-    judge = load_judge(context.settings.judge)
+    judge = load_set_judge(context.settings)
     with open_session(context.engine) as session:
         summary = judge_candidates(
             session,
@@ -140,7 +141,6 @@ def judge_papers(context: NightContext) -> StepResult:
             since=context.night.started_at,
             today=context.today,
         )
-    failed = summary.failed
     return StepResult(
         detail={
             "judged": summary.judged,
@@ -149,9 +149,13 @@ def judge_papers(context: NightContext) -> StepResult:
             "refused_quotes": summary.refused_quotes,
             "judge": summary.judge,
             "quality": judge.quality,
+            "postponed": summary.postponed,
+            "calls": summary.calls,
+            "tokens": summary.input_tokens + summary.output_tokens,
+            "recalled": summary.recalled,
             **settled.detail,
         },
-        not_checked=(f"{failed} candidates could not be judged",) if failed else (),
+        not_checked=describe_unjudged(summary),
         notes=settled.notes,
     )
 
