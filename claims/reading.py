@@ -10,6 +10,7 @@ from typing import Any
 from sqlmodel import Session, col, func, select
 
 from claims.cited_by import read_cited_by
+from claims.decided import read_decisions
 from claims.queries import current_verdicts, list_claims
 from claims.succession import read_edits, read_succession
 from db.columns import stored_id
@@ -26,6 +27,7 @@ from db.models import (
     Verdict,
 )
 
+STATUS_FIRST = {"confirmed": 0, "proposed": 1}
 DIRECTED_FIRST = {"contradicts": 0, "relaxes": 1, "supports": 2, "mentions": 3}
 
 
@@ -90,7 +92,10 @@ def read_wordings(session: Session) -> dict[int, ClaimRevision]:
 
 
 def read_evidence(session: Session, claim: Claim, limit: int = 20) -> list[dict[str, Any]]:
-    """Stance rows of a claim: confirmed first, then directed ones, then by rank in triage."""
+    """Stance rows of a claim: confirmed, proposed, rejected; directed ones first, then by rank.
+
+    A row that a decision made and an undo withdrew stays in the journal alone.
+    """
     ranks = dict(
         session.exec(
             select(Candidate.paper_id, func.min(Candidate.rank))
@@ -102,12 +107,13 @@ def read_evidence(session: Session, claim: Claim, limit: int = 20) -> list[dict[
         select(Evidence, Paper)
         .join(Paper, col(Paper.id) == Evidence.paper_id)
         .where(Evidence.claim_id == claim.id)
+        .where((col(Evidence.split_from_id).is_(None)) | (Evidence.status == "confirmed"))
     ).all()
 
-    def order(pair: tuple[Evidence, Paper]) -> tuple[bool, int, float, int]:
+    def order(pair: tuple[Evidence, Paper]) -> tuple[int, int, float, int]:
         row = pair[0]
         return (
-            row.status != "confirmed",
+            STATUS_FIRST.get(row.status, len(STATUS_FIRST)),
             DIRECTED_FIRST.get(row.stance, len(DIRECTED_FIRST)),
             -(row.confidence or 0.0),
             ranks.get(row.paper_id, len(ranks)),
@@ -117,7 +123,7 @@ def read_evidence(session: Session, claim: Claim, limit: int = 20) -> list[dict[
 
 
 def read_history(session: Session, claim: Claim) -> list[dict[str, Any]]:
-    """Revisions, edits and verdicts of a claim in order of time, with the revision of each."""
+    """Revisions, edits, decisions and verdicts of a claim in order of time."""
     events: list[tuple[datetime, dict[str, Any]]] = []
     numbers: dict[int, int] = {}
     for revision in session.exec(
@@ -139,6 +145,7 @@ def read_history(session: Session, claim: Claim) -> list[dict[str, Any]]:
             (verdict.decided_at, {**data, "revision": numbers[verdict.claim_revision_id]})
         )
     events += [(edit["at"], edit) for edit in read_edits(session, claim)]
+    events += [(word["at"], word) for word in read_decisions(session, claim)]
     return [data for _, data in sorted(events, key=lambda event: event[0])]
 
 

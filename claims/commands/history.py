@@ -17,7 +17,7 @@ def history(
     claim: Annotated[str, typer.Argument(metavar="CLAIM", help="Handle or part of the slug.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Every revision, edit and verdict of a claim, oldest first, and the revision each judged.
+    """Every revision, edit, decision and verdict of a claim, oldest first.
 
     Example: reassay claims history c4
     """
@@ -50,14 +50,24 @@ def _describe_edit(event: dict[str, Any]) -> str:
 
 def _describe_verdict(event: dict[str, Any]) -> str:
     look = " · LOOK" if event["look"] else ""
-    head = (
-        f"verdict {event['headline'] or '(hub)'}{look} on revision "
-        f"{event['revision']} (night {event['night']})"
-    )
+    when = f"night {event['night']}" if event["night"] else "between nights"
+    head = f"verdict {event['headline'] or '(hub)'}{look} on revision {event['revision']} ({when})"
     return "\n".join([head, *(f"{INDENT}{mover}" for mover in event["moved_by"])])
 
 
+def _describe_decision(event: dict[str, Any]) -> str:
+    stance = f" as {event['stance']}" if event["stance"] else ""
+    text = (
+        f"{event['word']}{stance} of row {event['evidence']} (arXiv:{event['arxiv_id']} "
+        f"{event['proposed']}) by {event['by']}: {event['reason']}"
+    )
+    if event["undone_at"] is None:
+        return text
+    return f"{text}\n{INDENT}taken back {event['undone_at']:%F %R}"
+
+
 DESCRIBE = {
+    "decision": _describe_decision,
     "revision": _describe_revision,
     "edit": _describe_edit,
     "verdict": _describe_verdict,
