@@ -153,18 +153,22 @@ def _check_judge(settings: Settings) -> Finding:
 
 
 def _check_arxiv(settings: Settings) -> Finding:
-    """Whether arXiv's host takes a connection; no request is spent on it."""
+    """Whether arXiv's hosts that are to be asked take connections; no request is spent."""
     import socket
 
-    address = urlsplit(settings.arxiv_api_url)
-    port = address.port or (443 if address.scheme == "https" else 80)
-    try:
-        with socket.create_connection((address.hostname or "", port), CONNECT_TIMEOUT_S):
-            return Finding("arXiv", "ok", f"{address.hostname} takes connections")
-    except OSError as error:
-        return Finding(
-            "arXiv", "note", f"{address.hostname} does not answer ({error}); set REASSAY_SNAPSHOT"
-        )
+    urls = [settings.arxiv_api_url]
+    urls += [settings.arxiv_oai_url] if settings.arxiv_source == "oai" else []
+    hosts = []
+    for address in map(urlsplit, urls):
+        host, port = address.hostname, address.port or (443 if address.scheme == "https" else 80)
+        try:
+            with socket.create_connection((host or "", port), CONNECT_TIMEOUT_S):
+                hosts.append(str(host))
+        except OSError as error:
+            why = f"{host} does not answer ({error}); set REASSAY_SNAPSHOT"
+            return Finding("arXiv", "note", why)
+    verb = "takes" if len(hosts) == 1 else "take"
+    return Finding("arXiv", "ok", f"{' and '.join(hosts)} {verb} connections")
 
 
 def _try(check: str, describe: Callable[[], str]) -> Finding:
