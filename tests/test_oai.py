@@ -36,6 +36,7 @@ from ingest.sources.oai import OaiSource, name_set
 from ingest.sources.oai_documents import read_page
 from ingest.sources.politeness import Clock, RequestPacer
 from ingest.sources.records import PaperRecord, Question
+from ingest.sources.tex_letters import decode_letters
 from ingest.sources.xml_guard import MOST_DEPTH, Unreadable
 from reassay.cli import run
 from tests.arxiv_server import FakeClock, InventedPaper, run_arxiv_server
@@ -430,6 +431,43 @@ def test_any_bytes_are_read_or_refused(body: bytes) -> None:
 )
 def test_author_strings(text: str, names: tuple[str, ...]) -> None:
     assert split_authors(text) == names
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ('Schr\\"odinger and Erd\\H{o}s', "Schrödinger and Erdős"),
+        ("$\\alpha x$, \\beta\\le 1, \\epsilon_2", "$αx$, β\\le 1, ε_2"),
+        ("$\\tilde\\Theta(\\sqrt n)$ and \\varepsilon", "$\\tildeΘ(\\sqrt n)$ and \\varepsilon"),
+        ("S{\\o}ren, \\L{}ukasz, \\ss\\ and {\\ae}", "Søren, Łukasz, ß and æ"),
+        ("\\c{c}, \\v{s}, \\'{e}, \\\"q, \\t{o}o, {{x}}", "ç, š, é, q, oo, {x}"),
+        (
+            "\\upsilon \\alphabet \\frac{1}{2} 100\\% plain",
+            "\\upsilon \\alphabet \\frac{1}{2} 100\\% plain",
+        ),
+    ],
+)
+def test_letters_become_what_the_api_shows(written: str, shown: str) -> None:
+    assert decode_letters(written) == shown
+    assert decode_letters(shown) == shown
+
+
+@given(st.text("\\{}'\"cHoabeta ^_alphΘé$", max_size=40))
+def test_any_text_can_be_converted(text: str) -> None:
+    assert len(decode_letters(text)) <= len(text)
+
+
+def test_a_paper_with_letters_in_tex_is_the_same_from_both(
+    any_engine: Engine, server: OaiServer, source: OaiSource, tmp_path: Path
+) -> None:
+    abstract = "We show $\\Theta(n)$ for Erd\\H{o}s graphs."
+    server.records[:] = [OaiRecord("2611.00001", "2026-11-21", abstract=abstract)]
+    by_api = [
+        InventedPaper("2611.00001", "2026-11-20", abstract="We show $Θ(n)$ for Erdős graphs.")
+    ]
+    store_papers(any_engine, source.answer(CHANGES), "oai")
+    counted = store_papers(any_engine, api_records(by_api, tmp_path), "api")
+    assert (counted.revised, counted.unchanged) == (0, 1)
 
 
 def test_set_names() -> None:

@@ -9,6 +9,7 @@ import re
 import unicodedata
 
 from ingest.sources.records import clean_text
+from ingest.sources.tex_letters import MARKS
 
 NAME_END = re.compile(r",\s*(?:and\s+)?|\s+and\s+|\s*;\s*")
 IN_BRACKETS = re.compile(r"\([^()]*\)")
@@ -16,23 +17,7 @@ ACCENTED = re.compile(
     r"\\(?P<mark>['`^\"~=.]|[uvHckrdb](?![A-Za-z]))\s*"
     r"(?:\{\s*\\?(?P<braced>[A-Za-z])\s*\}|\\?(?P<bare>[A-Za-z]))"
 )
-MARKS = {
-    "'": "\u0301",
-    "`": "\u0300",
-    "^": "\u0302",
-    '"': "\u0308",
-    "~": "\u0303",
-    "=": "\u0304",
-    ".": "\u0307",
-    "u": "\u0306",
-    "v": "\u030c",
-    "H": "\u030b",
-    "c": "\u0327",
-    "k": "\u0328",
-    "r": "\u030a",
-    "d": "\u0323",
-    "b": "\u0331",
-}
+ALL_MARKS = {**MARKS, "d": "\u0323", "b": "\u0331"}
 LETTER = re.compile(r"\\(ss|ae|AE|oe|OE|aa|AA|dh|DH|th|TH|o|O|l|L|i|j)(?![A-Za-z])\s?")
 LETTERS = dict(
     zip(
@@ -63,4 +48,4 @@ def decode_accents(text: str) -> str:
 
 
 def _accent(match: re.Match[str]) -> str:
-    return (match["braced"] or match["bare"]) + MARKS[match["mark"]]
+    return (match["braced"] or match["bare"]) + ALL_MARKS[match["mark"]]

@@ -17,6 +17,7 @@ from lxml import etree
 from claims.arxiv_ids import parse_arxiv_id
 from ingest.sources.author_names import decode_accents, split_authors
 from ingest.sources.records import PaperRecord, clean_text
+from ingest.sources.tex_letters import decode_letters
 from ingest.sources.xml_guard import Unreadable, parse_guarded
 
 OAI = "{http://www.openarchives.org/OAI/2.0/}"
@@ -196,7 +197,7 @@ def _read_optional(paper: etree._Element, space: str, name: str, arxiv_id: str) 
     text = element.text or ""
     if len(text) > MOST_CHARACTERS[name]:
         raise _Fault(f"{arxiv_id} came with an impossibly long <{name}>")
-    return clean_text(text) or None
+    return clean_text(text if name == "authors" else decode_letters(text)) or None
 
 
 def _read_day(text: str | None) -> date | None:
