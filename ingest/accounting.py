@@ -6,8 +6,8 @@ latest answer broke off it is how many papers arXiv announced for those days and
 send, which is an upper bound for the one day; None where nothing is known.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -79,15 +79,30 @@ def account_days(engine: Engine, now: datetime, days: int = SHOWN_DAYS) -> list[
     return [_account(key, store, now) for key in keys]
 
 
-def find_doubts(accounts: Iterable[DayAccount]) -> list[str]:
+def find_doubts(accounts: Iterable[DayAccount], denied: Collection[str] = frozenset()) -> list[str]:
     """A sentence for each day with papers known or feared to be missing.
 
-    A day with fewer papers than usual is named until a later whole answer confirms it.
+    A day with fewer papers than usual is named until a later whole answer confirms it, an
+    announced paper until arXiv has ``denied`` it.
     """
     by_day: dict[date, list[DayAccount]] = defaultdict(list)
     for account in accounts:
         by_day[account.day].append(account)
-    return [sentence for day, rows in by_day.items() for sentence in _doubt(day, rows)]
+    return [sentence for day, rows in by_day.items() for sentence in _doubt(day, rows, denied)]
+
+
+def find_denied(engine: Engine) -> set[str]:
+    """The ids that arXiv, asked for them on their own, said twice that it does not know."""
+    query = select(HarvestWindow).where(
+        HarvestWindow.purpose == "anchors", col(HarvestWindow.is_complete).is_(True)
+    )
+    with open_session(engine) as session:
+        denials = Counter(
+            arxiv_id
+            for window in session.exec(query)
+            for arxiv_id in window.detail.get("missing", [])
+        )
+    return {arxiv_id for arxiv_id, times in denials.items() if times > 1}
 
 
 def count_stored(session: Session, span: DaySpan) -> dict[DayKey, int]:
@@ -173,7 +188,7 @@ def _find_usual_of(key: DayKey, store: _Store) -> Usual | None:
     return find_usual([store.seen.get(key, 0) for key in whole])
 
 
-def _doubt(day: date, rows: list[DayAccount]) -> list[str]:
+def _doubt(day: date, rows: list[DayAccount], denied: Collection[str]) -> list[str]:
     sentences = []
     few = [row for row in rows if row.flag == FEW and not row.is_confirmed and row.usual]
     if few:
@@ -184,7 +199,7 @@ def _doubt(day: date, rows: list[DayAccount]) -> list[str]:
             if row.usual
         )
         sentences.append(f"arXiv sent fewer papers than usual of {day}: {told}")
-    ids = sorted({arxiv_id for row in rows for arxiv_id in row.missing_ids})
+    ids = sorted({arxiv_id for row in rows for arxiv_id in row.missing_ids}.difference(denied))
     if ids:
         sentences.append(
             f"arXiv announced {name_some(ids, 'paper')} about {day} and did not send them"

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from db.columns import utc_now
 from db.engine import open_session
-from ingest.accounting import account_days, find_doubts
+from ingest.accounting import account_days, find_denied, find_doubts
 from ingest.anchor_checks import check_anchors
 from ingest.announcements import describe_schedule, describe_wait
 from ingest.asking import Asking, PagedSource
@@ -21,7 +21,7 @@ from ingest.backfill import describe_open_end, fill, find_backfill, find_unfinis
 from ingest.days import DaySpan
 from ingest.harvest_summary import HarvestSummary
 from ingest.snapshot_harvest import harvest_snapshot
-from ingest.withdrawals import stamp_withdrawals
+from ingest.withdrawals import find_watched_ids, stamp_withdrawals
 
 if TYPE_CHECKING:
     from ingest.sources.daily_feed import FeedSource
@@ -78,12 +78,14 @@ def harvest(
             asking.ask_recent()
         else:
             _add_changes(engine, changes, asking.summary, night_id, today, report_progress)
+        if changes is None:
+            _ask_watched(engine, asking)
         if feed is not None:
             _ask_announced(engine, asking, feed, report_progress)
         summary = asking.summarize()
         if changes is not None:
             _extend_reach(engine, summary)
-        summary.unanswered += find_doubts(account_days(engine, utc_now()))
+        summary.unanswered += find_doubts(account_days(engine, utc_now()), find_denied(engine))
         summary.not_asked += _find_remainders(engine)
     stamp_withdrawals(engine)
     with open_session(engine) as session:
@@ -110,7 +112,7 @@ def harvest_days(
     fill(asking, source, backfill, setup.arxiv_delay_s, report_progress)
     summary = asking.summarize()
     accounts = [a for a in account_days(engine, utc_now()) if span.since <= a.day <= span.until]
-    summary.unanswered += find_doubts(accounts)
+    summary.unanswered += find_doubts(accounts, find_denied(engine))
     open_end = describe_open_end(backfill.span, utc_now())
     summary.not_asked += [open_end] if open_end else []
     stamp_withdrawals(engine)
@@ -154,6 +156,13 @@ def _extend_reach(engine: Engine, summary: HarvestSummary) -> None:
     from ingest.changes import extend_reach
 
     extend_reach(engine, summary)
+
+
+def _ask_watched(engine: Engine, asking: Asking) -> None:
+    """New versions of papers that claims rest on: OAI-PMH tells of them, the query API does not."""
+    with open_session(engine) as session:
+        ids = find_watched_ids(session)
+    asking.ask_ids(ids)
 
 
 def _ask_announced(
