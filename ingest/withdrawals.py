@@ -1,18 +1,22 @@
-"""When the store first saw that a paper is withdrawn.
+"""When the store first saw that a paper is withdrawn, and which papers are watched for it.
 
 Whether it is withdrawn is decided where its records are read; this only dates it, so that a
-morning page can tell tonight's news from what was known. One statement, safe to repeat: a
-run that was broken off is made good by the next.
+morning page can tell tonight's news from what was known: one statement, safe to repeat, so
+that a run that was broken off is made good by the next.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import cast
 
 from sqlalchemy import Engine, Table, case, null, update
+from sqlmodel import Session, col, or_, select
 
 from db.columns import utc_now
-from db.models import Paper
+from db.models import Anchor, Evidence, HarvestWindow, Paper
 
+MOST_WATCHED = 500  # a night: five requests
+REMEMBERED = timedelta(days=60)
+ASKED_AGAIN_AFTER = timedelta(hours=18)  # once a night, also when nights begin a little early
 PAPER = cast(Table, Paper.__table__)  # type: ignore[attr-defined]
 
 
@@ -32,3 +36,28 @@ def stamp_withdrawals(engine: Engine, now: datetime | None = None) -> int:
     )
     with engine.begin() as connection:
         return int(connection.execute(statement).rowcount)
+
+
+def find_watched_ids(session: Session, most: int = MOST_WATCHED) -> list[str]:
+    """Stored papers that claims rest on, to be asked for again: the longest unasked first.
+
+    The query API selects by day of first submission, so that it never brings a new version
+    of an old paper by itself. Those asked for within the last day are left out.
+    """
+    resting = or_(
+        col(Paper.arxiv_id).in_(select(Anchor.arxiv_id).where(col(Anchor.arxiv_id).is_not(None))),
+        col(Paper.id).in_(select(Evidence.paper_id).where(Evidence.status == "confirmed")),
+    )
+    ids = list(session.exec(select(Paper.arxiv_id).where(resting)))
+    now = utc_now()
+    last: dict[str, datetime] = {}
+    windows = select(HarvestWindow.started_at, HarvestWindow.query).where(
+        HarvestWindow.purpose == "anchors",
+        col(HarvestWindow.is_complete).is_(True),
+        col(HarvestWindow.started_at) > now - REMEMBERED,
+    )
+    for started_at, query in session.exec(windows.order_by(col(HarvestWindow.id))):
+        last.update(dict.fromkeys(query.split(","), started_at))
+    never = now - REMEMBERED
+    waiting = [i for i in ids if last.get(i, never) < now - ASKED_AGAIN_AFTER]
+    return sorted(waiting, key=lambda arxiv_id: (last.get(arxiv_id, never), arxiv_id))[:most]
