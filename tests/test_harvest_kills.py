@@ -308,11 +308,19 @@ def test_a_library_killed_again_and_again_gets_there(
     server: ArxivServer,
     undisturbed: PaperRows,
     monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     library = make_library("sqlite")
     for number in (1, 2, 2):
         server.asked.clear()
         assert kill_console(library, server, (number, 0.0)) == -signal.SIGKILL
+    with monkeypatch.context() as patch:
+        for name, value in library.environment(server).items():
+            patch.setenv(name, value)
+        assert run(["ingest", "status", "--json"]) == 0
+    windows = json.loads(capsys.readouterr().out)["windows"]
+    assert sum(not window["complete"] for window in windows) == 3
+    assert all((window["answered_at"] is None) is not window["complete"] for window in windows)
     assert library.poll_here(server, monkeypatch) == 0
     engine = library.open()
     assert read_rows(engine) == undisturbed

@@ -9,6 +9,7 @@ from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import arxiv
 import pytest
@@ -505,3 +506,66 @@ def test_damaged_entries_are_left_out(api: ArxivApi, server: ArxivServer, test_d
     came = ask(api, Question("claim", "any", limit=body.count(b"<entry")))
     assert len(came) + len(api.remarks) == body.count(b"<entry")
     assert len(api.remarks) >= 3
+
+
+ATOM = {"a": "http://www.w3.org/2005/Atom", "x": "http://arxiv.org/schemas/atom"}
+
+
+def read_plainly(body: bytes) -> list[tuple[str, str, str, int, str]]:
+    """What the entries of a recorded feed say, read by another parser."""
+    return [
+        (
+            entry.findtext("a:id", "", ATOM).rpartition("/abs/")[2].rpartition("v")[0],
+            " ".join(entry.findtext("a:title", "", ATOM).split()),
+            " ".join(entry.findtext("a:summary", "", ATOM).split()),
+            len(entry.findall("a:author", ATOM)),
+            entry.findtext("a:published", "", ATOM)[:10],
+        )
+        for entry in ElementTree.fromstring(body).findall("a:entry", ATOM)
+    ]
+
+
+@pytest.mark.real_data
+def test_every_recorded_feed_says_what_it_said(
+    server: ArxivServer, tmp_path: Path, clock: FakeClock, test_data: Path
+) -> None:
+    atom = test_data / "atom"
+    files = [*(atom / "arxiv_py_2026-04").glob("*.xml"), *atom.glob("*_format_page_*.xml")]
+    files += [
+        atom / "constructed" / f"{name}.xml" for name in ("versions_v2plus", "withdrawn_entries")
+    ]
+    read = 0
+    for file in files:
+        body = file.read_bytes()
+        if "id_abc" in file.name:
+            continue
+        expected = read_plainly(body)
+        server.always = serve(body)
+        question = Question("claim", "any", limit=max(len(expected), 1))
+        came = [
+            (r.arxiv_id, r.title, r.abstract, len(r.authors), str(r.published))
+            for r in open_api(server.url, tmp_path, clock).answer(question)
+        ]
+        assert came == expected, file.name
+        read += len(came)
+    assert (len(files), read) == (26, 243)
+
+
+@pytest.mark.real_data
+def test_every_other_recorded_document_is_refused(
+    server: ArxivServer, tmp_path: Path, clock: FakeClock, test_data: Path
+) -> None:
+    atom = test_data / "atom"
+    refusals = {
+        "constructed/unexpected_empty_page.xml": "empty page of 118311",
+        "constructed/rate_exceeded_body.txt": "throttling",
+        "rss/rss2_cs.AI_2025-09-18_fragment.txt": "a broken document",
+        "rss/atom_daily_cs.AI_2025-08-20.xml": "does not say how many",
+    }
+    others = [*atom.glob("oai/*"), *atom.glob("constructed/oai_*"), *atom.glob("constructed/rss2*")]
+    refusals |= {str(file.relative_to(atom)): "arXiv sent a" for file in others}
+    assert len(refusals) >= 18
+    for name, reason in refusals.items():
+        server.always = serve((atom / name).read_bytes())
+        with pytest.raises(SourceUnavailable, match=reason):
+            ask(open_api(server.url, tmp_path, clock))
