@@ -1,32 +1,35 @@
 """What needs a person: at most ten items, ranked by reach times strength.
 
-Reach is the number of lines that use a claim. Strength is the judge's probability for a
-proposed stance and a fixed order for the rest; the product ranks and is never printed.
+Proposed stances are ranked as ``reassay queue`` ranks them, so that page and command agree;
+for the rest reach is the number of lines that use a claim, and strength a fixed order. The
+product ranks and is never printed.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
+from itertools import accumulate
 from typing import NamedTuple
 
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, col, select
 
+from claims.queue_ranking import rank_queue
 from claims.verdicts import LOOK_AT
 from claims.withdrawn_sources import find_withdrawn_sources
 from db.columns import stored_id
-from db.models import Claim, ClaimRevision, Evidence, LineClaim, Paper
+from db.models import Claim, Evidence, Paper
 from reports.claim_states import ClaimState, read_states
 from reports.local_results import ExperimentResult
 from reports.numbers import NOT_RECORDED, count, join_some
 from reports.outline import ClaimOutline
 from reports.sources import IdGate, Quote, read_shelf
-from reports.stances import DIRECTED, Stance, make_stance
+from reports.stances import Stance, make_stance
 
 SHOWN_ITEMS = 10
 SHOWN_HANDLES = 20
 STRENGTH = {"id-broken": 1.0, "misquoted": 0.9, "overreach": 0.6, "unanchored": 0.3}
 STRENGTH_WITHDRAWN = 1.0
 STRENGTH_LOCAL = 0.95
-STRENGTH_UNKNOWN = 0.5  # a stance whose judge gave no probability
 SAID = {
     "id-broken": "the id of its source does not exist",
     "misquoted": "its source says something else",
@@ -57,40 +60,28 @@ class _Ranked(NamedTuple):
 
 
 def read_items(
-    session: Session, outline: Sequence[ClaimOutline], gate: IdGate
+    session: Session, outline: Sequence[ClaimOutline], gate: IdGate, today: date
 ) -> tuple[list[AttentionItem], int]:
     """The first ten items, and how many there are in all."""
-    proposals, proposed = _rank_proposals(session)
+    proposals, proposed = _rank_proposals(session, today)
     others = [*_rank_fields(outline), *_rank_withdrawn(session, outline)]
-    ranked = sorted([*proposals, *others], key=lambda item: (-item.weight, item.claim_id))
+    ranked = sorted([*proposals, *others], key=lambda item: -item.weight)
     shown = ranked[:SHOWN_ITEMS]
     return _make_items(session, shown, gate), proposed + len(others)
 
 
-def _rank_proposals(session: Session) -> tuple[list[_Ranked], int]:
-    """The heaviest ten proposals for current wordings, and the number of all."""
-    reach = (
-        select(func.count())
-        .select_from(LineClaim)
-        .where(LineClaim.claim_id == Evidence.claim_id)
-        .correlate(Evidence)
-        .scalar_subquery()
-    )
-    weight = (reach * func.coalesce(Evidence.confidence, STRENGTH_UNKNOWN)).label("weight")
-    is_open = (
-        (col(Evidence.status) == "proposed")
-        & col(Evidence.stance).in_(DIRECTED)
-        & (col(ClaimRevision.number) == Claim.revision_number)
-    )
-    joined = (
-        select(weight, Evidence.claim_id, Evidence.id)
-        .join(ClaimRevision, col(ClaimRevision.id) == Evidence.claim_revision_id)
-        .join(Claim, col(Claim.id) == Evidence.claim_id)
-        .where(is_open)
-    )
-    rows = session.exec(joined.order_by(weight.desc(), col(Evidence.id)).limit(SHOWN_ITEMS)).all()
-    total = session.exec(select(func.count()).select_from(joined.subquery())).one()
-    return [_Ranked(float(w), "stance", claim, stored_id(row)) for w, claim, row in rows], total
+def _rank_proposals(session: Session, today: date) -> tuple[list[_Ranked], int]:
+    """The first proposals in the queue's order, and how many wait.
+
+    Against the other items each weighs lines times strength, but no more than one before.
+    """
+    ranking = rank_queue(session, top=SHOWN_ITEMS, today=today, with_leanings=False)
+    weights = accumulate((row.reach.lines * row.strength for row in ranking.rows), min)
+    rows = [
+        _Ranked(weight, "stance", row.claim_id, row.evidence_id)
+        for weight, row in zip(weights, ranking.rows, strict=True)
+    ]
+    return rows, ranking.directed
 
 
 def _rank_fields(outline: Sequence[ClaimOutline]) -> Iterator[_Ranked]:
@@ -143,7 +134,7 @@ def _make_item(item: _Ranked, state: ClaimState, stances: dict[int | str, Stance
     if item.kind == "stance":
         stance = stances[item.key]
         what, doubt = _describe_stance(stance)
-        quote, row = stance.quote, f"stance row {stance.row}"
+        quote, row = stance.quote, f"reassay decide {stance.row} confirm --why …"
     elif item.kind in {"grounding", "unanchored"}:
         word = state.grounding.word
         what = f"{word}: {SAID.get(word, NOT_RECORDED)}; {state.grounding.reason}"

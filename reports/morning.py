@@ -70,7 +70,7 @@ def build_morning(session: Session, night_id: int | None, today: date) -> Mornin
     record = read_night(session, night_id, gate)
     outline = read_outline(session)
     changes, changed = read_changes(session, record.night_id, gate)
-    items, waiting = read_items(session, outline, gate)
+    items, waiting = read_items(session, outline, gate, today)
     news, of_papers = read_paper_news(session, record.night_id)
     shown = choose_shown(outline, record.night_id, SHOWN_CLAIMS)
     claims = session.exec(select(Claim).where(col(Claim.id).in_(shown)).order_by(col(Claim.id)))
