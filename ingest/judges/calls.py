@@ -186,6 +186,6 @@ def _find_status(error: Exception) -> int | None:
     response = getattr(error, "response", None)
     for holder in (error, response):
         status = getattr(holder, "status_code", None)
-        if isinstance(status, int):
+        if isinstance(status, int) and status >= 400:
             return status
     return None
