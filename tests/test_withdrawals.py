@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,17 +18,21 @@ from claims.reading import current_revision, read_claim
 from claims.withdrawn_sources import find_withdrawn_sources
 from db.columns import stored_id, utc_now
 from db.engine import open_database, open_session
-from db.models import Claim, Evidence, Night, NightStep, Paper, PaperVersion, Verdict
+from db.models import Claim, Evidence, HarvestWindow, Night, NightStep, Paper, PaperVersion, Verdict
 from ingest.commands.show_paper import _format, describe_paper
+from ingest.harvest import harvest
 from ingest.papers import store_papers
+from ingest.sources.arxiv_api import ArxivApi
+from ingest.sources.politeness import Clock, RequestPacer
 from ingest.sources.records import PaperRecord, is_withdrawal
 from ingest.sources.withdrawal_notices import is_withdrawal_notice
-from ingest.withdrawals import stamp_withdrawals
+from ingest.withdrawals import find_watched_ids, stamp_withdrawals
 from reassay.night import run as night_module
 from reassay.night.context import NightContext, StepResult
 from reassay.night.run import NightResult, run_night
 from reassay.settings import Settings, read_settings
 from reports.paper_news import read_paper_news
+from tests.arxiv_server import FakeClock, InventedPaper, run_arxiv_server
 from tests.documents import write_line
 from tests.papers_and_claims import add_claim, add_line, add_paper, add_version
 
@@ -389,3 +394,49 @@ def test_a_night_whose_citation_index_is_down_is_incomplete_and_says_so(
     assert "OpenAlex did not say who cites 2 anchors" in result.not_checked[0]
     page = read_morning(settings)
     assert "NOT CHECKED" in page and "OpenAlex" in page
+
+
+# Over the query API, which brings no new version of an old paper by itself.
+
+
+@dataclass(frozen=True)
+class Setup:
+    home: Path
+    snapshot: Path | None = None
+    arxiv_api_url: str = ""
+    arxiv_delay_s: float = 3.0
+    arxiv_contact: str = ""
+
+
+def test_an_old_anchor_is_asked_for_again_and_its_withdrawal_seen(
+    any_engine: Engine, tmp_path: Path
+) -> None:
+    with open_session(any_engine) as session:
+        add_claim(session, add_line(session), "c1", OLD_SENTENCE, anchor=ANCHOR)
+        quoted = add_claim(session, add_line(session, "b-line"), "c2", "Two.")
+        add_paper(session, ANCHOR, "On Invented Things", ABSTRACT)
+        confirm(session, quoted, add_paper(session, NEWER, "On Others", NEWER_ABSTRACT))
+        for n in range(3):
+            add_paper(session, f"2605.0000{n}", "Nothing rests on it", ABSTRACT)
+        assert find_watched_ids(session) == [ANCHOR, NEWER]
+        assert find_watched_ids(session, most=1) == [ANCHOR]
+    arxiv = [
+        InventedPaper(ANCHOR, "2025-05-19", abstract=ABSTRACT, version=2, comment=NOTICES[3]),
+        InventedPaper(NEWER, "2026-06-29", "On Others", NEWER_ABSTRACT, comment=NOTICES[1]),
+    ]
+    clock = FakeClock()
+    pacer = RequestPacer(tmp_path, 3.0, Clock(clock.sleep, clock.monotonic, clock.wall))
+    with run_arxiv_server(arxiv) as server:
+        harvest(
+            any_engine, Setup(tmp_path), night_id=None, today=TODAY,
+            report_progress=lambda _: None, source=ArxivApi(server.url, pacer),
+        )  # fmt: skip
+    assert all(at is not None for i, at in seen_at(any_engine).items() if i in (ANCHOR, NEWER))
+    with open_session(any_engine) as session:
+        assert session.exec(select(Paper.version).where(Paper.arxiv_id == ANCHOR)).one() == 2
+        assert find_watched_ids(session) == []  # not again tonight
+        for window in session.exec(select(HarvestWindow)):
+            window.started_at -= timedelta(days=1)
+            session.add(window)
+        session.commit()
+        assert find_watched_ids(session) == [ANCHOR, NEWER]
