@@ -106,6 +106,13 @@ def _is_older(stored: StoredPaper, record: PaperRecord) -> bool:
     return record.version is None and stored.version > 1
 
 
+def _is_same(name: str, old: Any, new: Any) -> bool:
+    """Whether two sources say the same: they order secondary categories differently."""
+    if name == "categories" and old:
+        return bool(old[0] == new[0] and set(old) == set(new))
+    return bool(old == new)
+
+
 def _find_changed_fields(stored: StoredPaper, record: PaperRecord, source: str) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     older = _is_older(stored, record)
@@ -118,7 +125,7 @@ def _find_changed_fields(stored: StoredPaper, record: PaperRecord, source: str) 
         fields["updated"] = record.updated
     for name in ("authors", "categories", "comment"):
         new, old = getattr(record, name), getattr(stored, name)
-        if new and new != old and not (older and old):
+        if new and not _is_same(name, old, new) and not (older and old):
             fields[name] = list(new) if isinstance(new, tuple) else new
     if is_withdrawal(record):
         if not stored.is_withdrawn and not older:

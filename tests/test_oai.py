@@ -741,6 +741,16 @@ def test_the_same_paper_from_both_is_one_row(
         assert len(session.exec(select(PaperVersion)).all()) == 2
 
 
+def test_the_order_of_secondary_categories_is_no_news(any_engine: Engine) -> None:
+    by_api = PaperRecord("2611.00001", 1, "T", "A.", (), ("cs.CL", "cs.AI", "cs.LG"))
+    store_papers(any_engine, [by_api], "api")
+    for categories in (("cs.CL", "cs.LG", "cs.AI"), ("cs.CL", "cs.AI", "cs.LG")):
+        store_papers(any_engine, [replace(by_api, categories=categories)], "oai")
+        assert stored(any_engine)["2611.00001"].categories == ["cs.CL", "cs.AI", "cs.LG"]
+    store_papers(any_engine, [replace(by_api, categories=("cs.LG", "cs.CL"))], "oai")
+    assert stored(any_engine)["2611.00001"].categories == ["cs.LG", "cs.CL"]
+
+
 def test_an_older_version_never_replaces_a_newer(
     any_engine: Engine, server: OaiServer, source: OaiSource, tmp_path: Path
 ) -> None:

@@ -71,7 +71,10 @@ class Exchange:
             Unreachable: no connection, a broken one, or no whole answer within the limit.
             TooLarge: the decompressed body passed the limit.
         """
-        host = urlsplit(url).hostname or ""
+        try:
+            host = urlsplit(url).hostname or ""
+        except ValueError as error:
+            raise Unreachable(f"{url} is no address") from error
         self._resolve(url, host)
         line = self._open_line(trust_env=host not in LOOPBACK)
         try:
@@ -158,7 +161,9 @@ def run_within(limit_s: float, call: Callable[[], Value]) -> Value:
 
 def _open_client(headers: dict[str, str], limits: RequestLimits, trust_env: bool) -> httpx.Client:
     return httpx.Client(
-        headers={"Accept-Encoding": "gzip", **headers},
+        # Kept open, a connection would stand beside another source's or process's: arXiv's
+        # terms of use allow one.
+        headers={"Accept-Encoding": "gzip", "Connection": "close", **headers},
         timeout=httpx.Timeout(limits.read_s, connect=limits.connect_s),
         limits=ONE_CONNECTION,
         follow_redirects=False,
