@@ -264,6 +264,16 @@ def test_memory_stays_bounded(name: str, tmp_path: Path) -> None:
     assert float(answer.stdout) < MOST_GROWTH_MIB
 
 
+def test_two_sources_of_a_home_keep_to_one_connection(tmp_path: Path, clock: FakeClock) -> None:
+    """Of one process or of two, through the query API or another interface."""
+    with run_arxiv_server([PAPER]) as server:
+        sources = [open_api(server, tmp_path, clock) for _ in range(2)]
+        for source in sources * 3:
+            assert list(source.answer(Question("recent", "any")))
+        assert server.most_connections == 1
+        assert all(asked.headers["Connection"] == "close" for asked in server.asked)
+
+
 def test_the_rule_stands_where_it_is_kept() -> None:
     rule = " ".join((politeness.__doc__ or "").split())
     for part in ("arXiv's terms of use", "one request every three seconds", "single connection"):

@@ -284,6 +284,4 @@ def _headers(contact: str) -> dict[str, str]:
     return {
         "Accept": "application/atom+xml",
         "User-Agent": f"{agent} arxiv.py/{arxiv.__version__}",
-        # Kept open, a connection would stand beside another process's: arXiv allows one.
-        "Connection": "close",
     }
