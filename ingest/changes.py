@@ -15,8 +15,8 @@ Knows nothing of HTTP, nor of what papers mean for claims.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, NamedTuple
+from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import Engine
 from sqlmodel import col, select
@@ -25,7 +25,14 @@ from db.columns import stored_id
 from db.engine import open_session
 from db.errors import QuestionRefused, SourceUnavailable
 from db.models import HarvestWindow, Paper
-from ingest.announcements import find_completion
+from ingest.change_days import (
+    ONE_DAY,
+    AskedChanges,
+    ChangeSpan,
+    find_set_reach,
+    plan_changes,
+    slice_changes,
+)
 from ingest.claim_queries import CATEGORIES
 from ingest.harvest_summary import HarvestSummary
 from ingest.papers import StoreCount, store_in_batches
@@ -35,37 +42,8 @@ from ingest.windows import close_window, open_window
 
 PURPOSE = "changes"
 SETS = tuple(name_set(category) for category in CATEGORIES)
-FIRST_DAYS = 3  # a first harvest starts this many days back
-SLICE_DAYS = 4  # a window broken off costs no more than this
 MOST_REQUESTS = 200  # a harvest: ten minutes at arXiv's pace
-METADATA_LAG = timedelta(hours=3)  # announced at 20:00 US Eastern, in OAI-PMH by 22:30
-ONE_DAY = timedelta(1)
-LOOKED_BACK_DAYS = 21  # no batch is later than that
 Progress = Callable[[str], None]
-
-
-class ChangeSpan(NamedTuple):
-    """Days of change, both included; no ``until``: up to the server's present."""
-
-    since: date
-    until: date | None
-
-    def __str__(self) -> str:
-        if self.until is None:
-            return f"since {self.since}"
-        return f"on {self.since}" if self.since == self.until else f"{self.since} to {self.until}"
-
-
-class AskedChanges(NamedTuple):
-    """One window on a set: ``next_from`` is the first day that it leaves open."""
-
-    set_name: str
-    since: date
-    next_from: date  # equals since if the answer did not come in full
-    is_open: bool  # whole, and asked for up to the server's present
-    by_hand: bool
-    as_of: datetime  # what the answer shows is of this moment
-    night_id: int | None
 
 
 @dataclass
@@ -123,40 +101,6 @@ def harvest_changed_days(
     return _summarize(harvest)
 
 
-def plan_changes(asked: Iterable[AskedChanges], today: date) -> list[ChangeSpan]:
-    """The spans to ask for of one set, oldest first; the last one has no end."""
-    asked = list(asked)
-    start = find_changes_start(asked)
-    since = today - timedelta(FIRST_DAYS) if start is None else follow_answers(asked, start)
-    return slice_changes(min(since, today), today, today)
-
-
-def slice_changes(since: date, until: date, today: date) -> list[ChangeSpan]:
-    """Spans of at most ``SLICE_DAYS`` days; days that may not be over get no end."""
-    spans = []
-    last_closed = min(until, today - 2 * ONE_DAY)
-    is_open = until > last_closed
-    while since <= last_closed and (not is_open or (until - since).days >= SLICE_DAYS):
-        end = min(since + (SLICE_DAYS - 1) * ONE_DAY, last_closed)
-        spans.append(ChangeSpan(since, end))
-        since = end + ONE_DAY
-    return [*spans, ChangeSpan(since, None)] if is_open else spans
-
-
-def find_changes_start(asked: Iterable[AskedChanges]) -> date | None:
-    """The first day of change that a harvest, not a person, asked for."""
-    return min((window.since for window in asked if not window.by_hand), default=None)
-
-
-def follow_answers(asked: Iterable[AskedChanges], start: date) -> date:
-    """The first day since ``start`` that no whole answer covers."""
-    asked = list(asked)
-    day = start
-    while further := [w.next_from for w in asked if w.since <= day < w.next_from]:
-        day = max(further)
-    return day
-
-
 def find_changes_reach(engine: Engine) -> date | None:
     """The last day of first submission up to which OAI-PMH has brought all that was out.
 
@@ -164,7 +108,7 @@ def find_changes_reach(engine: Engine) -> date | None:
     proved for every watched category.
     """
     asked = read_changes_asked(engine)
-    reaches = [_find_set_reach([w for w in asked if w.set_name == name]) for name in SETS]
+    reaches = [find_set_reach([w for w in asked if w.set_name == name]) for name in SETS]
     known = [reach for reach in reaches if reach is not None]
     return min(known) if len(known) == len(SETS) else None
 
@@ -200,22 +144,6 @@ def _read_window(row: HarvestWindow) -> AskedChanges:
 
 def _was_tonight(window: AskedChanges, night_id: int) -> bool:
     return window.night_id == night_id and window.is_open
-
-
-def _find_set_reach(asked: list[AskedChanges]) -> date | None:
-    start = find_changes_start(asked)
-    if start is None:
-        return None
-    day = follow_answers(asked, start)
-    last = max((w.as_of for w in asked if w.is_open and w.next_from == day), default=None)
-    moment = last or datetime.combine(day, time.min, UTC)
-    for back in range(LOOKED_BACK_DAYS):
-        submitted = moment.date() - timedelta(back)
-        if submitted < start:
-            return None
-        if find_completion(submitted) + METADATA_LAG <= moment:
-            return submitted
-    return None
 
 
 def _ask_spans(

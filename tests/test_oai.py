@@ -20,12 +20,12 @@ from sqlmodel import select
 from db.engine import open_session
 from db.errors import QuestionRefused, SourceUnavailable
 from db.models import HarvestWindow, Night, Paper, PaperVersion
+from ingest.change_days import slice_changes
 from ingest.changes import (
     SETS,
     find_changes_reach,
     harvest_changed_days,
     harvest_changes,
-    slice_changes,
 )
 from ingest.harvest_summary import HarvestSummary
 from ingest.papers import store_papers
@@ -838,6 +838,18 @@ def test_poll_by_oai_on_the_command_line(
     command_line.asked.clear()
     assert run(["ingest", "poll", "--source", "oai", "--json"]) == 0
     assert {asked["verb"] for asked in command_line.asked} == {"ListRecords"}
+
+
+def test_a_poll_takes_recent_papers_from_where_the_settings_say(
+    command_line: OaiServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REASSAY_ARXIV_SOURCE", "oai")
+    with run_arxiv_server() as arxiv:
+        monkeypatch.setenv("REASSAY_ARXIV_API_URL", arxiv.url)
+        run(["ingest", "poll", "--json"])
+        assert not any("submittedDate" in str(asked.parameters) for asked in arxiv.asked)
+    assert {asked["set"] for asked in command_line.asked} == set(SETS)
+    assert json.loads(capsys.readouterr().out)["seen"] >= 0
 
 
 # Recorded and constructed documents
