@@ -225,7 +225,8 @@ def _read_brought(session: Session, span: DaySpan) -> dict[DayKey, DayCount]:
 
 
 def _read_proved(engine: Engine) -> list[date]:
-    from ingest.changes import find_changes_reach, find_changes_start, read_changes_asked
+    from ingest.change_days import find_changes_start
+    from ingest.changes import find_changes_reach, read_changes_asked
 
     since = find_changes_start(read_changes_asked(engine))
     until = find_changes_reach(engine)
