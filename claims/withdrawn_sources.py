@@ -1,7 +1,8 @@
 """The withdrawn papers that claims rest on: their sources, and their confirmed evidence.
 
 Decides what "rests on" means: an anchor of the claim's note (of a finding's notes, for a
-claim of a finding), or a confirmed stance on the current wording. Knows nothing of how a
+claim of a finding), or a confirmed stance on the current wording. A hub makes no claim, and a
+retired claim is in force no more: neither rests on anything. Knows nothing of how a
 withdrawal was recognised.
 """
 
@@ -12,7 +13,7 @@ from datetime import datetime
 from sqlmodel import Session, col, select
 
 from db.columns import stored_id
-from db.models import Anchor, Claim, ClaimRevision, Evidence, FindingNote, Paper
+from db.models import Anchor, Claim, ClaimRevision, Evidence, FindingNote, Note, Paper
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,9 @@ def _of_notes(session: Session) -> list[_Row]:
         select(Claim.id, Paper.arxiv_id, Paper.withdrawn_seen_at)
         .join(Anchor, col(Anchor.note_id) == Claim.note_id)
         .join(Paper, col(Paper.arxiv_id) == Anchor.arxiv_id)
-        .where(col(Paper.is_withdrawn).is_(True))
+        .join(Note, col(Note.id) == Claim.note_id)
+        .where(col(Paper.is_withdrawn).is_(True), col(Claim.retired_at).is_(None))
+        .where(Note.kind != "hub")
     )
     return [(stored_id(claim), arxiv_id, seen) for claim, arxiv_id, seen in session.exec(query)]
 
@@ -63,6 +66,7 @@ def _of_findings(session: Session) -> list[_Row]:
         .join(Anchor, col(Anchor.note_id) == FindingNote.note_id)
         .join(Paper, col(Paper.arxiv_id) == Anchor.arxiv_id)
         .where(col(Paper.is_withdrawn).is_(True), col(Claim.note_id).is_(None))
+        .where(col(Claim.retired_at).is_(None))
     )
     return [(stored_id(claim), arxiv_id, seen) for claim, arxiv_id, seen in session.exec(query)]
 
@@ -77,6 +81,7 @@ def _of_evidence(session: Session) -> list[_Row]:
             col(Paper.is_withdrawn).is_(True),
             Evidence.status == "confirmed",
             col(ClaimRevision.number) == Claim.revision_number,
+            col(Claim.retired_at).is_(None),
         )
     )
     return list(session.exec(query).all())

@@ -165,6 +165,8 @@ def test_claims_are_found_through_anchors_and_confirmed_evidence(session: Sessio
     anchored = add_claim(session, line, "c1", "One.", anchor=ANCHOR)
     quoted = add_claim(session, line, "c2", "Two.")
     free = add_claim(session, line, "c3", "Three.", anchor="2505.00001")
+    add_claim(session, line, "c4", "What of decks?", kind="hub", anchor=ANCHOR)
+    add_claim(session, line, "c5", "Gone.", is_retired=True, anchor=ANCHOR)
     papers = [add_paper(session, i, "Decks", NEWER_ABSTRACT) for i in (ANCHOR, NEWER)]
     confirm(session, quoted, papers[1])
     for paper in papers:
