@@ -58,9 +58,14 @@ def conclude_literature(
     proposed = _read_rows(session, claim, "proposed")
     candidates = len(
         session.exec(
-            select(Candidate.id)
+            select(Candidate.paper_id)
             .join(ClaimRevision, col(ClaimRevision.id) == Candidate.claim_revision_id)
-            .where(Candidate.claim_id == claim.id, ClaimRevision.number == claim.revision_number)
+            .where(
+                Candidate.claim_id == claim.id,
+                ClaimRevision.number == claim.revision_number,
+                col(Candidate.is_sample).is_(False),
+            )
+            .distinct()
         ).all()
     )
     supports = count_independent([r for r in confirmed if r.stance == "supports"])
