@@ -20,7 +20,7 @@ from db.models import HarvestDay, HarvestWindow, Paper
 from ingest.announcements import find_completion, find_last_announcement, is_holiday, is_out
 from ingest.claim_queries import CATEGORIES
 from ingest.day_counts import DayCount, DayKey
-from ingest.days import DayLedger, DaySpan, read_ledger
+from ingest.days import DayLedger, DaySpan, find_reach, read_ledger
 from ingest.harvest_summary import name_some
 from ingest.usual_counts import WEEKS, Usual, find_usual
 from ingest.windows import read_asked
@@ -58,6 +58,14 @@ class _Store:
     last_new: Mapping[DayKey, int]
     proved: Sequence[date]  # days that OAI-PMH's lists of changes prove complete, in order
     lacking: Mapping[DayKey, tuple[str, ...]]  # announced ids that the store has not
+
+
+def find_watermark(engine: Engine) -> date | None:
+    """The day of first submission up to which arXiv was asked in full, by either interface."""
+    from ingest.changes import find_changes_reach
+
+    reaches = (find_reach(read_asked(engine)), find_changes_reach(engine))
+    return max((reach for reach in reaches if reach is not None), default=None)
 
 
 def account_days(engine: Engine, now: datetime, days: int = SHOWN_DAYS) -> list[DayAccount]:

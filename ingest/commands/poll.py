@@ -44,6 +44,7 @@ def poll(
 ) -> None:
     """Ask arXiv for new papers: as a night's harvest does, or for one span of days.
 
+    A span of any length is taken up where it stopped when the command is given again.
     With --source oai: what was announced, revised or withdrawn, as OAI-PMH lists it.
     Exit code 3 when an answer did not come in full; the next poll asks for the rest.
     Example: reassay ingest poll --since 2026-11-20 --until 2026-11-23

@@ -10,10 +10,10 @@ from claims.commands.output import JsonOption, print_json, print_message, print_
 from db.columns import utc_now
 from db.engine import open_session
 from db.models import Claim, HarvestWindow, Paper
-from ingest.accounting import SHOWN_DAYS, DayAccount, account_days
+from ingest.accounting import SHOWN_DAYS, DayAccount, account_days, find_watermark
 from ingest.announcements import describe_schedule, describe_wait
 from ingest.commands.setup import open_store, today_utc
-from ingest.days import find_reach, plan_recent
+from ingest.days import plan_recent
 from ingest.windows import read_asked
 
 DAY_COLUMNS = ("day", "category", "asked", "seen", "new", "revised", "missing", "usual", "flag")
@@ -37,10 +37,9 @@ def status(
     with open_store(context) as engine:
         accounts = account_days(engine, now, days)
         windows = _read_windows(engine, limit)
-        asked = read_asked(engine)
+        asked, through = read_asked(engine), find_watermark(engine)
         with open_session(engine) as session:
             papers = session.exec(select(func.count()).select_from(Paper)).one()
-    through = find_reach(asked)
     due = [{"since": s.since, "until": s.until} for s in plan_recent(asked, today_utc()).spans]
     if as_json:
         told = [describe_account(account) for account in accounts]

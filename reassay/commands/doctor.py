@@ -103,14 +103,20 @@ def _check_integrity(session: Session) -> Finding:
 
 
 def _describe_watermark(session: Session) -> Finding:
-    window = session.exec(
-        select(HarvestWindow)
-        .where(col(HarvestWindow.is_complete).is_(True), col(HarvestWindow.until).is_not(None))
-        .order_by(col(HarvestWindow.until).desc())
-    ).first()
-    if window is None:
+    from ingest.accounting import find_watermark
+
+    bind = session.get_bind()
+    through = find_watermark(bind.engine)
+    if through is not None:
+        return Finding("watermark", "ok", f"arXiv asked in full through {through}")
+    snapshot = session.exec(
+        select(func.max(HarvestWindow.until)).where(
+            HarvestWindow.source == "snapshot", col(HarvestWindow.is_complete).is_(True)
+        )
+    ).one()
+    if snapshot is None:
         return Finding("watermark", "note", "no papers harvested yet: 'reassay night run' does")
-    return Finding("watermark", "ok", f"papers through {window.until} ({window.source})")
+    return Finding("watermark", "ok", f"papers through {snapshot} (snapshot)")
 
 
 def _check_clock() -> Finding:
