@@ -95,7 +95,7 @@ def fetch_candidate_texts(
     """Fetch what the best-ranked candidates lack. What came is kept whatever happens next."""
     summary = TextSummary()
     with open_session(engine) as session:
-        wanted = find_wanted_texts(session, most)
+        wanted = find_wanted_texts(session, most - _count_asked(session, night_id))
     if wanted:
         report_progress(f"fetching {len(wanted)} full texts from arXiv")
     failed: dict[str, list[str]] = {}
@@ -118,6 +118,16 @@ def fetch_candidate_texts(
             break
     summary.unanswered = [_say_failed(reason, names) for reason, names in failed.items()]
     return summary
+
+
+def _count_asked(session: Session, night_id: int | None) -> int:
+    """How many texts this night asked for before it was broken off."""
+    if night_id is None:
+        return 0
+    query = select(func.count(col(HarvestWindow.id))).where(
+        HarvestWindow.purpose == PURPOSE, HarvestWindow.night_id == night_id
+    )
+    return session.exec(query).one()
 
 
 def find_wanted_texts(session: Session, most: int) -> list[ArxivId]:

@@ -14,7 +14,7 @@ from sqlmodel import Session, col, select
 from db.columns import stored_id
 from db.engine import open_database, open_session
 from db.errors import FullTextRefused, QuestionRefused, SourceUnavailable
-from db.models import Candidate, Claim, ClaimRevision, HarvestWindow, Paper, PaperText
+from db.models import Candidate, Claim, ClaimRevision, HarvestWindow, Night, Paper, PaperText
 from ingest.full_texts import FRONT, name_section, read_full_text
 from ingest.sources.full_text_pages import (
     LEAST_DELAY_S,
@@ -251,6 +251,20 @@ def test_a_kill_between_asking_and_storing_leaves_the_text_to_be_asked_for(
     session.add(HarvestWindow(source="arxiv-html", purpose="full text", query=f"{NEW}v2"))
     session.commit()
     assert run(engine, pages).stored == 1
+
+
+def test_a_night_taken_up_again_fetches_no_more_than_it_may(
+    engine: Engine, session: Session, pages: FullTextPages
+) -> None:
+    fill(session, (NEW, 2), (OLD, 1))
+    night = Night(profile="smoke", budget_s=1.0)
+    session.add(night)
+    session.commit()
+    for stored in (1, 0):
+        summary = fetch_candidate_texts(
+            engine, pages, 1, night_id=night.id, report_progress=lambda _: None
+        )
+        assert summary.stored == stored
 
 
 def test_full_texts_are_not_exported() -> None:
