@@ -61,15 +61,23 @@ def exchange(**limits: float) -> Exchange:
     return Exchange({"Accept": "text/xml"}, RequestLimits(**limits))  # type: ignore[arg-type]
 
 
-def test_requests_share_one_connection() -> None:
-    def thrice(connection: socket.socket) -> None:
-        for body in (b"one", b"two", b"three"):
-            say(connection, body)
+def test_no_connection_is_kept_beside_another() -> None:
+    """Another source or process of this home may ask next, over a connection of its own."""
+    open_still: list[bytes] = []
 
-    with serve(thrice) as (url, taken):
-        asked = exchange()
-        assert [asked.get(url, 5).body for _ in range(3)] == [b"one", b"two", b"three"]
-        assert taken == [0]
+    def answer_and_wait(body: bytes) -> Serve:
+        def answer(connection: socket.socket) -> None:
+            say(connection, body)
+            connection.settimeout(5)
+            open_still.append(connection.recv(1))  # empty: the other side has closed
+
+        return answer
+
+    with serve(answer_and_wait(b"one"), answer_and_wait(b"two")) as (url, taken):
+        asked, another = exchange(), exchange()
+        assert (asked.get(url, 5).body, another.get(url, 5).body) == (b"one", b"two")
+        assert taken == [0, 1]
+    assert open_still == [b"", b""]
 
 
 def test_a_compressed_body_is_unpacked() -> None:
