@@ -107,7 +107,7 @@ def read_decided_pairs(session: Session, most: int | None = None) -> list[Decide
             pairs.setdefault((pair.revision_id, pair.version_id), pair)
         if most is not None and len(pairs) >= most:
             break
-    return list(pairs.values())
+    return list(pairs.values())[:most]
 
 
 def _label(session: Session, decision: Decision, row: Evidence) -> Iterable[DecidedPair]:
