@@ -56,18 +56,6 @@ def conclude_literature(
     all_confirmed = _read_rows(session, claim, "confirmed")
     confirmed = [row for row in all_confirmed if not row.is_withdrawn]
     proposed = _read_rows(session, claim, "proposed")
-    candidates = len(
-        session.exec(
-            select(Candidate.paper_id)
-            .join(ClaimRevision, col(ClaimRevision.id) == Candidate.claim_revision_id)
-            .where(
-                Candidate.claim_id == claim.id,
-                ClaimRevision.number == claim.revision_number,
-                col(Candidate.is_sample).is_(False),
-            )
-            .distinct()
-        ).all()
-    )
     supports = count_independent([r for r in confirmed if r.stance == "supports"])
     recent_support = any(
         r.stance == "supports" and r.published and today - r.published <= RECENT for r in confirmed
@@ -95,7 +83,7 @@ def conclude_literature(
             "searched_papers": extent.papers,
             "searched_through": extent.through.isoformat() if extent.through else None,
             "source": extent.source,
-            "candidates": candidates,
+            "candidates": _count_candidates(session, claim),
             "confirmed": {"supports": supports, "contradicts": against, "relaxes": relaxes},
             "proposed": proposals,
             "confirmed_ids": sorted({row.source.arxiv_id for row in confirmed}),
@@ -104,6 +92,21 @@ def conclude_literature(
             ),
         },
     )
+
+
+def _count_candidates(session: Session, claim: Claim) -> int:
+    """Papers that triage kept for the present wording, without those drawn as a sample."""
+    query = (
+        select(Candidate.paper_id)
+        .join(ClaimRevision, col(ClaimRevision.id) == Candidate.claim_revision_id)
+        .where(
+            Candidate.claim_id == claim.id,
+            ClaimRevision.number == claim.revision_number,
+            col(Candidate.is_sample).is_(False),
+        )
+        .distinct()
+    )
+    return len(session.exec(query).all())
 
 
 def count_independent(rows: Sequence[_Row]) -> int:

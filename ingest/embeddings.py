@@ -58,10 +58,10 @@ def load_embedder(name: str) -> Embeddings:
         model = init_embeddings(name)
     except ImportError as error:
         raise UsageError(f"embeddings {name!r} need a package: {_first_line(error)}") from error
-    except ValueError as error:
+    except Exception as error:  # providers raise their own kinds, for a missing key say
         raise UsageError(
-            f"embeddings {name!r} are not known: use 'wordllama' or PROVIDER:MODEL "
-            f"({_first_line(error)})"
+            f"embeddings {name!r} cannot be used: {_first_line(error)}; use 'wordllama' or "
+            "PROVIDER:MODEL"
         ) from error
     if not isinstance(model, Embeddings):
         raise UsageError(f"embeddings {name!r} are no text embeddings: use PROVIDER:MODEL")

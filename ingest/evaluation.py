@@ -1,4 +1,4 @@
-"""Measures a judge, and triage, on labelled pairs.
+"""Measures a judge on labelled pairs.
 
 Decides what counts as right: three classes (supports / contradicts or relaxes / mentions
 or unrelated), where an unclear answer counts as the third and a failed one as well. The
@@ -8,38 +8,16 @@ choose is measured apart. Knows nothing of whether the labels are right.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from langchain_core.embeddings import Embeddings
-
-from db.engine import open_database, open_session
 from ingest.gold import THREE_WAY, GoldPair
 from ingest.judges import Judge, Judgement, PaperText
 from ingest.judges.instructions import blank_instructions
 from ingest.judges.intervals import bootstrap_macro_f1, confuse, macro_f1, wilson
-from ingest.triage import Ranker
 
 ANSWER_CLASS = {"supports": 0, "contradicts": 1, "relaxes": 1}
 NEITHER = 2
-CUTOFFS = (20, 50)
 PROGRESS_EVERY = 500
-
-
-@dataclass(frozen=True)
-class Recall:
-    """How much of what bears on a claim (or mentions it) ranks high enough.
-
-    Means over claims; ``ceiling`` is what a perfect ranking would get at that depth.
-    """
-
-    at: int
-    recall: float
-    ceiling: float
-    claims: int
-    papers: int  # in the pool that was ranked
 
 
 def evaluate_judge(
@@ -100,48 +78,6 @@ def score_answers(pairs: Sequence[GoldPair], answers: Sequence[str]) -> dict[str
         "per_class": per_class,
         "confusion": confusion,
     }
-
-
-def measure_recall(pairs: Sequence[GoldPair], embedder: Embeddings) -> list[Recall]:
-    """Rank all papers of the file against each of its claims, in a store of their own."""
-    from sqlmodel import select
-
-    from db.models import Paper
-
-    texts = {pair.arxiv_id: pair for pair in pairs}
-    wanted: defaultdict[str, set[str]] = defaultdict(set)
-    for pair in pairs:
-        if pair.label != "unrelated":
-            wanted[pair.claim].add(pair.arxiv_id)
-    with TemporaryDirectory() as folder:
-        engine = open_database(f"sqlite:///{Path(folder) / 'pool.db'}")
-        with open_session(engine) as session:
-            session.add_all(
-                Paper(arxiv_id=key, title=p.title, abstract=p.abstract, source="gold")
-                for key, p in texts.items()
-            )
-            session.commit()
-            names = dict(session.exec(select(Paper.id, Paper.arxiv_id)).all())
-            ranker = Ranker(embedder)
-            ranked = {
-                claim: [
-                    names[paper.paper_id]
-                    for paper in ranker.rank_papers(session, claim, since=None, excluded=set())
-                ]
-                for claim in wanted
-            }
-        engine.dispose()
-    return [_count_recall(wanted, ranked, at, len(texts)) for at in CUTOFFS]
-
-
-def _count_recall(
-    wanted: dict[str, set[str]], ranked: dict[str, list[str]], at: int, papers: int
-) -> Recall:
-    if not wanted:
-        return Recall(at, 0.0, 0.0, 0, papers)
-    found = [len(keys & set(ranked[claim][:at])) / len(keys) for claim, keys in wanted.items()]
-    best = [min(at, len(keys)) / len(keys) for keys in wanted.values()]
-    return Recall(at, sum(found) / len(found), sum(best) / len(best), len(wanted), papers)
 
 
 def _count_by_label(pairs: Sequence[GoldPair], stances: Sequence[str]) -> dict[str, dict[str, int]]:

@@ -1,39 +1,30 @@
-"""Ranks the stored papers against each claim and keeps the best as candidates.
+"""Keeps, for each claim, the papers that may bear on it: its candidates.
 
-Two rankings, each scaled to 0..1 and added by halves: BM25 (or PostgreSQL's own rank) over
-the store, and the likeness of embeddings for its best hits alone. Decides which papers are
-newer than a claim; knows nothing of what they say. A paper that shares no word with the
-claim is never found.
+Each new paper is held against every claim once and each new claim against the whole store
+once; how far a claim has been read is written in ``ranking``. Decides what is kept: a
+paper that would be among the claim's best so far. Knows nothing of what papers say.
 """
 
-import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import date
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
 from langchain_core.embeddings import Embeddings
+from sqlalchemy import Select
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, func, select
 
-from claims.search import Hit, search_papers
-from db.columns import stored_id
-from db.models import Anchor, Candidate, Claim, ClaimRevision, Finding, Line, LineClaim, Note, Paper
-from ingest.embeddings import WordLlamaEmbeddings, embed_matrix
+from db.columns import stored_id, utc_now
+from db.models import Candidate, Claim, ClaimRevision, Paper, PaperVersion, Ranking
+from ingest.cut import Cut
+from ingest.rankable_claims import RankableClaim, read_rankable_claims
+from ingest.ranker import PaperBatch, RankedPaper, Ranker
+from ingest.sampling import BelowCut
 
-TOP = 50
-DEPTH = 300  # hits of the lexical ranking that are embedded
-RANKER_VERSION = 2
-# Words of a note that say who found something, not what: an author's rare name would
-# otherwise outweigh every word of the claim.
-CITATION = re.compile(r"\b[A-Z][\w'’-]+(?: et al\.?| and [A-Z][\w'’-]+)?,? \((?:19|20)\d{2}\)")
-REPORTING = re.compile(
-    r"\b(?:research|work|trials|experiments|results?|authors?|reports?|shows?|showed|finds?|found|"
-    r"reveals?|suggest(?:s|ing)?|indicates?)\b",
-    re.IGNORECASE,
-)
+PAPERS_AT_ONCE = 1_000  # new papers against all claims: 20 MB a table at 5,000 claims
 PROGRESS_EVERY = 25
-CACHED_PAPERS = 50_000  # vectors kept during one run: about 50 MB
+Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -45,62 +36,9 @@ class TriageSummary:
     ranked: int = 0  # claim-paper pairs that were scored
     candidates: int = 0
     new_candidates: int = 0
-
-
-class RankedPaper(NamedTuple):
-    """A paper's fused score and its parts, each scaled within one ranking's hits."""
-
-    paper_id: int
-    score: float
-    lexical_score: float
-    embedding_score: float
-
-
-class Ranker:
-    """Ranks papers for a text; keeps the vectors of papers that it has embedded."""
-
-    def __init__(self, embedder: Embeddings) -> None:
-        self._embedder = embedder
-        self._vectors: dict[int, object] = {}
-
-    @property
-    def name(self) -> str:
-        """Name and version, as candidates carry it."""
-        return f"bm25+{name_embedder(self._embedder)}-{RANKER_VERSION}"
-
-    def rank_papers(
-        self, session: Session, text: str, *, since: date | None, excluded: set[int]
-    ) -> list[RankedPaper]:
-        """Up to ``DEPTH`` papers, best first."""
-        import numpy as np
-
-        found = search_papers(session, text, DEPTH + len(excluded), since=since)
-        hits = [hit for hit in found if hit.id not in excluded][:DEPTH]
-        if not hits:
-            return []
-        self._embed(session, hits)
-        claim = embed_matrix(self._embedder, [text])[0]
-        papers = np.array([self._vectors[hit.id] for hit in hits])
-        lexical = scale_to_unit([hit.score for hit in hits])
-        likeness = scale_to_unit((papers @ claim).tolist())
-        ranked = [
-            RankedPaper(hit.id, 0.5 * a + 0.5 * b, a, b)
-            for hit, a, b in zip(hits, lexical, likeness, strict=True)
-        ]
-        return sorted(ranked, key=lambda paper: (-paper.score, paper.paper_id))
-
-    def _embed(self, session: Session, hits: list[Hit]) -> None:
-        if len(self._vectors) > CACHED_PAPERS:
-            self._vectors.clear()
-        missing = [hit.id for hit in hits if hit.id not in self._vectors]
-        if not missing:
-            return
-        rows = session.exec(
-            select(Paper.id, Paper.title, Paper.abstract).where(col(Paper.id).in_(missing))
-        ).all()
-        vectors = embed_matrix(self._embedder, [f"{title} {text}" for _, title, text in rows])
-        for (paper_id, _, _), vector in zip(rows, vectors, strict=True):
-            self._vectors[stored_id(paper_id)] = vector
+    new_claims: int = 0  # held against the whole store
+    new_papers: int = 0  # held against every claim
+    below_cut: dict[str, Any] = field(default_factory=dict)  # pairs left out, and sampled
 
 
 def triage(
@@ -109,177 +47,216 @@ def triage(
     embedder: Embeddings,
     night_id: int | None = None,
     claim_id: int | None = None,
-    top: int = TOP,
-    report_progress: Callable[[str], None] = lambda line: None,
+    cut: Cut = Cut(),
+    samples: int = 0,
+    report_progress: Progress = lambda line: None,
 ) -> TriageSummary:
-    """Rank the store against every claim (or one) and add what is new among the best.
+    """Rank what is new and add what is good enough; ``samples`` pairs below the cut as well.
 
-    Topic hubs and retired claims are left out. Idempotent: on an unchanged store a second
-    run adds nothing; a paper is stored once for a wording of a claim. Each claim is its
-    own transaction.
+    Idempotent: on an unchanged store a second run scores nothing. Each claim, and each
+    batch of papers, is its own transaction.
     """
-    ranker = Ranker(embedder)
-    claims = find_rankable_claims(session, claim_id)
-    ranked = new = 0
-    for number, (claim, revision, text) in enumerate(claims, start=1):
-        papers = ranker.rank_papers(
-            session,
-            text,
-            since=date_claim(session, claim),
-            excluded=find_own_papers(session, claim),
-        )
-        ranked += len(papers)
-        new += _store(session, revision, papers[:top], ranker.name, night_id)
-        if number % PROGRESS_EVERY == 0 or number == len(claims):
-            report_progress(f"ranked papers for {number} of {len(claims)} claims")
+    run = _Run(session, Ranker(session, embedder), night_id, cut, BelowCut(samples, night_id))
+    claims = read_rankable_claims(session, claim_id)
+    through = _find_newest_version(session)
+    rankings = _read_rankings(session, run.ranker.name)
+    known = [c for c in claims if c.revision_id in rankings]
+    run.rank_new_papers(known, rankings, through, report_progress)
+    fresh = [c for c in claims if c.revision_id not in rankings]
+    for number, claim in enumerate(fresh, start=1):
+        run.rank_new_claim(claim, through)
+        if number % PROGRESS_EVERY == 0 or number == len(fresh):
+            report_progress(f"ranked the store for {number} of {len(fresh)} new claims")
+    run.store_samples()
     return TriageSummary(
-        ranker.name, len(claims), ranked, _count_candidates(session, claim_id, ranker.name), new
+        ranker=run.ranker.name,
+        claims=len(claims),
+        ranked=run.ranked,
+        candidates=_count_candidates(session, claim_id, run.ranker.name),
+        new_candidates=run.kept,
+        new_claims=len(fresh),
+        new_papers=run.new_papers,
+        below_cut=run.below.describe(),
     )
 
 
-def find_rankable_claims(
-    session: Session, claim_id: int | None
-) -> list[tuple[Claim, ClaimRevision, str]]:
-    """Claims in force with their current wording and the text that they are ranked by."""
-    query = (
-        select(Claim, ClaimRevision, Note.title)
-        .join(ClaimRevision, col(ClaimRevision.claim_id) == Claim.id)
-        .join(Note, col(Note.id) == Claim.note_id, isouter=True)
-        .where(
-            ClaimRevision.number == Claim.revision_number,
-            col(Claim.retired_at).is_(None),
-            col(Note.kind).is_(None) | (col(Note.kind) != "hub"),
-        )
-        .order_by(col(Claim.id))
-    )
-    if claim_id is not None:
-        query = query.where(Claim.id == claim_id)
-    return [
-        (claim, revision, write_query(title, revision.text))
-        for claim, revision, title in session.exec(query).all()
-    ]
+class _Run:
+    """One run of triage and what it has come to so far."""
 
+    def __init__(
+        self, session: Session, ranker: Ranker, night_id: int | None, cut: Cut, below: BelowCut
+    ) -> None:
+        self.ranker, self.below = ranker, below
+        self.ranked = self.kept = self.new_papers = 0
+        self._session, self._night_id, self._cut = session, night_id, cut
 
-def write_query(title: str | None, text: str) -> str:
-    """The words that a claim is ranked by: its note's question and its text, credits left out."""
-    subject = f"{title} {text}" if title else text
-    return REPORTING.sub(" ", CITATION.sub(" ", subject))
-
-
-def date_claim(session: Session, claim: Claim) -> date | None:
-    """The day from which a paper is newer than the claim; None: no limit is known.
-
-    The first day of the earliest tied anchor's month, else of the date that the claim's
-    own finding states, else of the earliest span of its lines.
-    """
-    for dates in (_anchor_months(session, claim), _finding_dates(session, claim)):
-        if dates:
-            return min(dates)
-    spans = session.exec(
-        select(Line.span_from)
-        .join(LineClaim, col(LineClaim.line_id) == Line.id)
-        .where(LineClaim.claim_id == claim.id)
-    ).all()
-    return min(_first_days(spans), default=None)
-
-
-def find_own_papers(session: Session, claim: Claim) -> set[int]:
-    """The stored papers that the claim was taken from: never newer work on it."""
-    if claim.note_id is None:
-        return set()
-    found = session.exec(
-        select(Paper.id)
-        .join(Anchor, col(Anchor.arxiv_id) == Paper.arxiv_id)
-        .where(Anchor.note_id == claim.note_id)
-    ).all()
-    return {stored_id(paper_id) for paper_id in found}
-
-
-def name_embedder(embedder: Embeddings) -> str:
-    """A short name for the ranker's name: candidates of two models are kept apart."""
-    if isinstance(embedder, WordLlamaEmbeddings):
-        return "wordllama"
-    model = getattr(embedder, "model", None) or getattr(embedder, "model_name", None)
-    return (
-        f"{type(embedder).__name__}:{model}" if isinstance(model, str) else type(embedder).__name__
-    )
-
-
-def scale_to_unit(values: list[float]) -> list[float]:
-    """Min-max scaling; equal values all become 1."""
-    low, high = min(values), max(values)
-    return [(value - low) / (high - low) if high > low else 1.0 for value in values]
-
-
-def _anchor_months(session: Session, claim: Claim) -> list[date]:
-    if claim.note_id is None:
-        return []
-    anchors = session.exec(select(Anchor).where(Anchor.note_id == claim.note_id)).all()
-    return _first_days([anchor.month_stated or anchor.month_from_id for anchor in anchors])
-
-
-def _finding_dates(session: Session, claim: Claim) -> list[date]:
-    finding = session.get(Finding, claim.finding_id) if claim.finding_id else None
-    return _first_days([finding.found_from]) if finding else []
-
-
-def _first_days(texts: Iterable[str | None]) -> list[date]:
-    """First days of ``2025`` or ``2025-03``; what is neither gives none."""
-    days = []
-    for text in texts:
-        year, _, month = (text or "").partition("-")
-        if year.isdigit() and (not month or month.isdigit()):
-            days.append(date(int(year), int(month or 1), 1))
-    return days
-
-
-def _store(
-    session: Session,
-    revision: ClaimRevision,
-    papers: list[RankedPaper],
-    ranker: str,
-    night_id: int | None,
-) -> int:
-    """Add the papers that this ranker has not kept for this wording; how many."""
-    known = set(
-        session.exec(
-            select(Candidate.paper_id).where(
-                Candidate.claim_revision_id == revision.id, Candidate.ranker == ranker
+    def rank_new_claim(self, claim: RankableClaim, through: int) -> None:
+        """Hold one claim against the whole store."""
+        found = self.ranker.rank_store(claim.text, since=claim.since, excluded=claim.own_papers)
+        kept = [
+            paper
+            for paper in found.best[: self._cut.number]
+            if paper.score >= self._cut.least_score
+        ]
+        self.ranked += found.scored
+        self.below.note_claim(claim, found.best[len(kept) :])
+        self.kept += self._store(claim, enumerate(kept, start=1))
+        self._session.add(
+            Ranking(
+                claim_revision_id=claim.revision_id,
+                ranker=self.ranker.name,
+                through_version_id=through,
+                papers=found.scored,
+                feedback=found.feedback,
             )
-        ).all()
-    )
-    rows = [
-        Candidate(
-            claim_id=revision.claim_id,
-            claim_revision_id=stored_id(revision.id),
-            paper_id=paper.paper_id,
-            night_id=night_id,
-            ranker=ranker,
-            rank=rank,
-            score=paper.score,
-            lexical_score=paper.lexical_score,
-            embedding_score=paper.embedding_score,
         )
-        for rank, paper in enumerate(papers, start=1)
-        if paper.paper_id not in known
-    ]
-    try:
-        session.add_all(rows)
-        session.commit()
-    except IntegrityError:  # another process ranks the same claim: what it stored stands
-        session.rollback()
-        return 0
-    return len(rows)
+        self._commit()
+
+    def rank_new_papers(
+        self,
+        claims: Sequence[RankableClaim],
+        rankings: dict[int, Ranking],
+        through: int,
+        report_progress: Progress,
+    ) -> None:
+        """Hold the papers that came since against every claim that was ranked before."""
+        behind = [c for c in claims if rankings[c.revision_id].through_version_id < through]
+        if not behind:
+            return
+        start = min(rankings[c.revision_id].through_version_id for c in behind)
+        vectors = self.ranker.embed_claims(behind)
+        feedback = [rankings[c.revision_id].feedback for c in behind]
+        best = _read_scores(self._session, self.ranker.name)
+        while papers := _read_new_papers(self._session, start, through):
+            batch = self.ranker.rank_papers(behind, feedback, vectors, [p for p, _ in papers])
+            start = papers[-1][1]
+            self._keep(behind, batch, best)
+            for claim in behind:
+                rankings[claim.revision_id].through_version_id = start
+                rankings[claim.revision_id].papers += len(papers)
+                rankings[claim.revision_id].ranked_at = utc_now()
+                self._session.add(rankings[claim.revision_id])
+            self._commit()
+            self.new_papers += len(papers)
+            self.ranked += int(batch.is_newer.sum())
+            report_progress(f"ranked {self.new_papers} new papers for {len(behind)} claims")
+
+    def store_samples(self) -> None:
+        """Add the sampled pairs as candidates that are marked as such."""
+        for claim, paper in self.below.sampled:
+            self._store(claim, [(self._cut.number + 1, paper)], is_sample=True)
+        self._commit()
+
+    def _keep(
+        self, claims: Sequence[RankableClaim], batch: PaperBatch, best: dict[int, list[float]]
+    ) -> None:
+        """Add the pairs that are among their claim's best so far."""
+        least = np.array([self._find_least(best.get(c.revision_id, [])) for c in claims])
+        is_above = batch.is_newer & (batch.scores > least[:, None])
+        for row in np.flatnonzero(is_above.any(axis=1)).tolist():
+            claim, scores = claims[row], best.setdefault(claims[row].revision_id, [])
+            papers = [batch.read(row, k) for k in np.flatnonzero(is_above[row]).tolist()]
+            papers.sort(key=lambda paper: (-paper.score, paper.paper_id))
+            kept = []
+            for paper in papers:
+                rank = 1 + sum(score > paper.score for score in scores)
+                if rank > self._cut.number:
+                    break
+                kept.append((rank, paper))
+                scores.append(paper.score)
+            self.kept += self._store(claim, kept)
+        self.below.note_batch(claims, batch, is_above)
+
+    def _find_least(self, scores: list[float]) -> float:
+        """A new paper must score more than this."""
+        if len(scores) < self._cut.number:
+            return self._cut.least_score
+        return max(self._cut.least_score, sorted(scores, reverse=True)[self._cut.number - 1])
+
+    def _store(
+        self,
+        claim: RankableClaim,
+        papers: Iterable[tuple[int, RankedPaper]],
+        is_sample: bool = False,
+    ) -> int:
+        """Add papers that this ranker has not kept for this wording; how many."""
+        known = set(
+            self._session.exec(
+                select(Candidate.paper_id).where(
+                    Candidate.claim_revision_id == claim.revision_id,
+                    Candidate.ranker == self.ranker.name,
+                )
+            ).all()
+        )
+        rows = [
+            Candidate(
+                claim_id=claim.claim_id,
+                claim_revision_id=claim.revision_id,
+                paper_id=paper.paper_id,
+                night_id=self._night_id,
+                ranker=self.ranker.name,
+                rank=rank,
+                score=paper.score,
+                lexical_score=paper.lexical,
+                embedding_score=paper.likeness,
+                is_sample=is_sample,
+            )
+            for rank, paper in papers
+            if paper.paper_id not in known
+        ]
+        self._session.add_all(rows)
+        return len(rows)
+
+    def _commit(self) -> None:
+        try:
+            self._session.commit()
+        except IntegrityError:  # another process ranks the same claims: what it stored stands
+            self._session.rollback()
+
+
+def _find_newest_version(session: Session) -> int:
+    return session.exec(select(func.max(PaperVersion.id))).one() or 0
+
+
+def _read_rankings(session: Session, ranker: str) -> dict[int, Ranking]:
+    query = select(Ranking).where(Ranking.ranker == ranker)
+    return {ranking.claim_revision_id: ranking for ranking in session.exec(query)}
+
+
+def _read_new_papers(session: Session, after: int, through: int) -> list[tuple[int, int]]:
+    """Papers whose text came after a version's row, with that text's row, oldest first."""
+    query = (
+        select(Paper.id, Paper.version_id)
+        .where(col(Paper.version_id) > after, col(Paper.version_id) <= through)
+        .order_by(col(Paper.version_id))
+        .limit(PAPERS_AT_ONCE)
+    )
+    return [(stored_id(paper_id), stored_id(version)) for paper_id, version in session.exec(query)]
+
+
+def _read_scores(session: Session, ranker: str) -> dict[int, list[float]]:
+    """The scores of the candidates so far, by claim revision."""
+    query = select(Candidate.claim_revision_id, Candidate.score).where(
+        Candidate.ranker == ranker, col(Candidate.is_sample).is_(False)
+    )
+    scores: dict[int, list[float]] = {}
+    for revision_id, score in session.exec(query):
+        scores.setdefault(revision_id, []).append(score)
+    return scores
 
 
 def _count_candidates(session: Session, claim_id: int | None, ranker: str) -> int:
-    query = (
+    query: Select[Any] = (
         select(func.count())
         .select_from(Candidate)
         .join(ClaimRevision, col(ClaimRevision.id) == Candidate.claim_revision_id)
         .join(Claim, col(Claim.id) == Candidate.claim_id)
-        .where(Candidate.ranker == ranker, ClaimRevision.number == Claim.revision_number)
+        .where(
+            col(Candidate.ranker) == ranker,
+            col(ClaimRevision.number) == Claim.revision_number,
+            col(Candidate.is_sample).is_(False),
+        )
     )
     if claim_id is not None:
-        query = query.where(Candidate.claim_id == claim_id)
-    return session.exec(query).one()
+        query = query.where(col(Candidate.claim_id) == claim_id)
+    return int(session.execute(query).scalar_one())

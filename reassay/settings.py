@@ -51,6 +51,10 @@ class Settings(BaseSettings):
     judge_in_flight: int = Field(0, ge=0, le=64, description="Requests at a time; 0 chooses.")
     chat_subject: str = Field("", description="LangChain model for LLM-level re-tests.")
     embeddings: str = Field("wordllama", description="'wordllama' or a LangChain name.")
+    triage_cut: str = Field("50", description="Candidates a claim: a number, or 'recall:0.9'.")
+    triage_samples: int = Field(
+        20, ge=0, le=1000, description="Pairs below the cut that are judged too, a night."
+    )
     auto_confirm: float | None = Field(
         None, ge=0.5, lt=1, description="Precision at which proposals are confirmed; off if none."
     )
@@ -68,6 +72,17 @@ class Settings(BaseSettings):
         unknown = {name.strip() for name in value.split(",")} - {"", *CITATION_INDEXES}
         if unknown:
             raise ValueError(f"no index {min(unknown)!r}: known are {', '.join(CITATION_INDEXES)}")
+        return value
+
+    @field_validator("triage_cut")
+    @classmethod
+    def _known_cut(cls, value: str) -> str:
+        from ingest.cut import read_cut
+
+        try:
+            read_cut(value)
+        except UsageError as error:
+            raise ValueError(str(error)) from error
         return value
 
     @model_validator(mode="after")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
 from db.errors import GoldRefused
-from ingest.evaluation import evaluate_judge, measure_recall
+from ingest.evaluation import evaluate_judge
 from ingest.gold import GoldPair, read_gold
 from ingest.judges import Judgement, PaperText, Stance
 from ingest.judges.intervals import bootstrap_macro_f1, confuse, macro_f1, wilson
@@ -192,8 +192,9 @@ def test_triage_and_judge_commands_on_an_empty_library(
 
 def test_recall_counts_what_is_not_unrelated() -> None:
     from ingest.embeddings import load_embedder
+    from ingest.ranking_measures import measure_ranking, read_pairs
 
-    at20, at50 = measure_recall(PAIRS, load_embedder("wordllama"))
+    at20, at50 = measure_ranking(read_pairs(PAIRS), load_embedder("wordllama")).recall
     assert (at20.at, at20.claims, at20.papers, at50.recall) == (20, 4, 20, 1.0)
 
 

@@ -14,7 +14,10 @@ from ingest.commands.judging_setup import judging_setup, load_set_judge
 
 def evaluate(
     ctx: typer.Context,
-    gold: Annotated[Path | None, typer.Argument(metavar="GOLD.jsonl")] = None,
+    gold: Annotated[
+        Path | None,
+        typer.Argument(metavar="GOLD", help="Labelled pairs (JSONL), or a folder in BEIR's form."),
+    ] = None,
     decisions: Annotated[
         bool, typer.Option("--decisions", help="On what people decided, instead of a file.")
     ] = False,
@@ -28,29 +31,45 @@ def evaluate(
 ) -> None:
     """Measure the judge, and triage, on labelled claim-paper pairs (JSON, one a line).
 
+    A folder in BEIR's form (corpus.jsonl, queries.jsonl, qrels/) measures triage alone.
     With --decisions: every judge whose proposals people decided on, and the present one; each
     precision has its 95 % Wilson interval and is what 'reassay queue' shows afterwards.
 
     Example: reassay ingest evaluate pairs.jsonl --json
     """
     from ingest.embeddings import load_embedder
-    from ingest.evaluation import evaluate_judge, measure_recall
+    from ingest.evaluation import evaluate_judge
     from ingest.gold import read_gold
+    from ingest.ranking_measures import measure_ranking, read_beir, read_pairs
 
     if decisions:
         evaluate_decisions(ctx, gold, export, rejudge=rejudge, as_json=as_json)
         return
     if gold is None or export is not None or rejudge:
-        raise UsageError("name a GOLD.jsonl, or say --decisions (--export, --rejudge go with it)")
-    pairs = read_gold(gold)
+        raise UsageError(
+            "name a file or folder, or say --decisions (--export, --rejudge go with it)"
+        )
     setup = judging_setup(ctx)
-    result = evaluate_judge(load_set_judge(setup), pairs, print_message)
-    recall = measure_recall(pairs, load_embedder(setup.embeddings))
-    result["triage_recall"] = [asdict(row) for row in recall]
+    embedder = load_embedder(setup.embeddings)
+    result: dict[str, Any] = {}
+    if gold.is_dir():
+        measure = measure_ranking(read_beir(gold), embedder)
+    else:
+        pairs = read_gold(gold)
+        result = evaluate_judge(load_set_judge(setup), pairs, print_message)
+        measure = measure_ranking(read_pairs(pairs), embedder)
+    result |= {
+        "ranked_set": measure.name,
+        "ranker": measure.ranker,
+        "triage_recall": [asdict(row) for row in measure.recall],
+        "triage_ndcg_at_10": measure.ndcg_at_10,
+    }
     if as_json:
         print_json(result)
-    else:
+        return
+    if not gold.is_dir():
         _print(result)
+    _print_ranking(result)
 
 
 def _print(result: dict[str, Any]) -> None:
@@ -71,11 +90,16 @@ def _print(result: dict[str, Any]) -> None:
                 for label, row in block["per_class"].items()
             ),
         )
+
+
+def _print_ranking(result: dict[str, Any]) -> None:
+    print(f"\ntriage by {result['ranker']} on {result['ranked_set']}:")
     for row in result["triage_recall"]:
         print(
-            f"triage: recall@{row['at']} {row['recall']:.3f} of papers not unrelated (ceiling "
+            f"recall@{row['at']} {row['recall']:.3f} of the papers wanted (ceiling "
             f"{row['ceiling']:.3f}; {row['claims']} claims, {row['papers']} papers)"
         )
+    print(f"nDCG@10 {result['triage_ndcg_at_10']:.3f}")
 
 
 def _share(value: float | None) -> str | None:

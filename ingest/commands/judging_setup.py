@@ -11,10 +11,13 @@ if TYPE_CHECKING:
 
 
 class JudgingSetup(LibrarySetup, Protocol):
-    """Where the library is, which embeddings rank, which judge judges and what it may cost."""
+    """Where the library is, how papers are ranked, which judge judges and what it may cost."""
 
     @property
     def embeddings(self) -> str: ...
+
+    @property
+    def triage_cut(self) -> str: ...
 
     @property
     def judge(self) -> str: ...

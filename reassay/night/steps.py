@@ -74,6 +74,7 @@ def _ask_citations(context: NightContext) -> "CitationSummary":
 
 def rank_papers(context: NightContext) -> StepResult:
     """Step 2: the papers that may bear on each claim."""
+    from ingest.cut import read_cut
     from ingest.embeddings import load_embedder
     from ingest.triage import triage
 
@@ -82,6 +83,8 @@ def rank_papers(context: NightContext) -> StepResult:
             session,
             embedder=load_embedder(context.settings.embeddings),
             night_id=context.night_id,
+            cut=read_cut(context.settings.triage_cut),
+            samples=context.settings.triage_samples,
             report_progress=context.report_progress,
         )
     texts = _fetch_texts(context)
@@ -98,6 +101,9 @@ def rank_papers(context: NightContext) -> StepResult:
             "candidates": summary.candidates,
             "new_candidates": summary.new_candidates,
             "ranker": summary.ranker,
+            "new_claims": summary.new_claims,
+            "new_papers": summary.new_papers,
+            "below_cut": summary.below_cut,
         },
     )
 
