@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from sqlalchemy import select as select_columns  # sqlmodel types four at most
 from sqlmodel import Session, col, func, select
 
 from db.models import Citation, HarvestWindow, Paper
@@ -63,9 +64,9 @@ def _count(
     session: Session, arxiv_ids: Collection[str]
 ) -> dict[tuple[str, str], tuple[int, int, Any]]:
     query = (
-        select(
-            Citation.cited_arxiv_id,
-            Citation.source,
+        select_columns(
+            col(Citation.cited_arxiv_id),
+            col(Citation.source),
             func.count(col(Citation.id)),
             func.count(col(Paper.id)),
             func.max(col(Citation.citing_published)),
@@ -76,5 +77,5 @@ def _count(
     )
     return {
         (cited, source): (works, stored, newest)
-        for cited, source, works, stored, newest in session.exec(query)
+        for cited, source, works, stored, newest in session.connection().execute(query)
     }
