@@ -147,10 +147,10 @@ class _Restoring:
             for revision in claim["revisions"]:
                 self._add(ClaimRevision, {**revision, **owner})
         self._flush()
-        for claim in claims:
+        rows = [(row, claim) for claim in claims for row in claim["evidence"]]
+        for evidence, claim in sorted(rows, key=lambda pair: pair[0]["id"]):  # origins first
             numbers = {row["number"]: row["id"] for row in claim["revisions"]}
-            for evidence in claim["evidence"]:
-                self._add_evidence(claim["id"], numbers, evidence)
+            self._add_evidence(claim["id"], numbers, evidence)
         self._flush()
         for claim in claims:
             for evidence in claim["evidence"]:

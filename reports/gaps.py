@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
-from db.models import Anchor, Mention, Paper
+from db.models import Anchor, Evidence, Mention, Paper
 from reports.night_record import NightRecord, WindowCount
 from reports.numbers import NOT_RECORDED, count, format_number, join_some, read_count
 from reports.outline import ClaimOutline
@@ -50,7 +50,7 @@ def read_open_ends(
     session: Session, record: NightRecord, outline: Sequence[ClaimOutline], gate: IdGate
 ) -> OpenEnds:
     """The open ends of a night over the whole library."""
-    sentences = [*_say_unknown(outline), *_say_signals(outline)]
+    sentences = [*_say_unknown(outline), *_say_signals(outline), *_say_unread(session)]
     if record.night is not None:
         sentences += [*_say_triage(record.details), *_say_judge(record.details, gate)]
     ids = find_unchecked_ids(session, None)
@@ -98,6 +98,20 @@ def _say_unknown(outline: Sequence[ClaimOutline]) -> list[str]:
     if unsearched:
         sentences.append(f"{count(unsearched, 'claim')} not searched for in newer papers.")
     return sentences
+
+
+def _say_unread(session: Session) -> list[str]:
+    """Confirmed rows that count and that nobody has read."""
+    query = select(func.count()).select_from(Evidence)
+    unread = session.exec(
+        query.where(Evidence.status == "confirmed", Evidence.confirmed_by == "setting")
+    ).one()
+    if not unread:
+        return []
+    return [
+        f"{count(unread, 'confirmed stance')} of those that count: confirmed by setting "
+        "(auto_confirm), not read by a person."
+    ]
 
 
 def _say_signals(outline: Sequence[ClaimOutline]) -> list[str]:

@@ -38,6 +38,7 @@ class Stance:
     confidence: float | None
     scope: str
     doubts: tuple[str, ...]
+    confirmed_by: str = "a person"  # or the setting
 
     @property
     def sureness(self) -> str:
@@ -107,6 +108,9 @@ def make_stance(row: Evidence, paper: Paper, shelf: Shelf) -> Stance:
         confidence=row.confidence,
         scope=_describe_scope(row.scope),
         doubts=tuple(_find_doubts(row, paper, quote)),
+        confirmed_by="setting, not read by a person"
+        if row.confirmed_by == "setting"
+        else "a person",
     )
 
 
@@ -119,6 +123,7 @@ def _read_rows(session: Session, claim_ids: Sequence[int]) -> list[tuple[Evidenc
         .join(Claim, col(Claim.id) == Evidence.claim_id)
         .where(col(Evidence.claim_id).in_(claim_ids))
         .where(ClaimRevision.number == Claim.revision_number)
+        .where(col(Evidence.split_from_id).is_(None) | (col(Evidence.status) == "confirmed"))
     ).all()
     order = {stance: place for place, stance in enumerate(DIRECTED)}
     return sorted(

@@ -12,8 +12,10 @@ from sqlmodel import Session, col, select
 
 from claims.decision_journal import count_decided
 from claims.edit_journal import Signature
+from claims.exporting.library_json import write_library
 from claims.queries import find_claim
 from claims.reading import read_claim, read_history
+from claims.restoring import restore_library
 from db.columns import stored_id
 from db.engine import open_database, open_session
 from db.errors import DecisionRefused, EditRefused, ReassayError, UsageError
@@ -340,6 +342,28 @@ def test_undo_is_signed_and_the_last_one_goes_first(any_engine: Engine) -> None:
         ]
         with pytest.raises(DecisionRefused, match="nothing to undo"):
             undo(session, row)
+
+
+def test_decisions_survive_export_and_restore(session: Session, tmp_path: Path) -> None:
+    one, two, three = add_library(session)
+    moved = propose(session, three, 1)
+    say(session, moved, "right-stance-wrong-claim", claims=["c1"])  # a row before its origin
+    say(session, propose(session, two, 2), "split", stances=["contradicts", "relaxes"])
+    document = write_library(session)
+    other = open_database(f"sqlite:///{tmp_path / 'other.db'}")
+    with open_session(other) as restored:
+        restore_library(restored, document)
+        kept = [row.model_dump(exclude={"night_id"}) for row in restored.exec(ROWS).all()]
+        assert kept == [r.model_dump(exclude={"night_id"}) for r in session.exec(ROWS).all()]
+        assert len(kept) == 5
+        undo(restored)
+        undo(restored)
+        assert [row.status for row in restored.exec(ROWS).all()].count("proposed") == 2
+    other.dispose()
+    assert one.id != three.id
+
+
+ROWS = select(Evidence).order_by(col(Evidence.id))
 
 
 def test_two_words_at_once_on_one_row(database_url: str) -> None:

@@ -32,6 +32,11 @@ from reassay.cli import run
 from reassay.deciding import undo_decision
 from reassay.night.settling import confirm_by_setting, settle_proposals
 from reassay.settings import read_settings
+from reports.gaps import read_open_ends
+from reports.night_record import read_night
+from reports.outline import read_outline
+from reports.sources import IdGate
+from reports.stances import read_claim_evidence
 from tests.decided_store import (
     ABSTRACT,
     ADA,
@@ -258,6 +263,28 @@ def test_a_setting_confirms_what_was_measured_as_precise(any_engine: Engine) -> 
         assert len(session.exec(select(Decision).where(Decision.author == SETTING)).all()) == 1
         undo_decision(session, BOB, TODAY, stored_id(sure.id))
         assert (sure.status, sure.confirmed_by) == ("proposed", None)
+
+
+def test_the_page_says_that_nobody_read_them(session: Session) -> None:
+    one, two, _ = add_library(session)
+    for claim in (one, two):
+        add_grounded(session, claim, **SCOPE_WIDE)
+    earn(session, one, 30)
+    propose(session, two, 1, confidence=0.95)
+    assert not [s for s in read_open_ends_sentences(session) if "not read by a person" in s]
+    settle(session)
+    assert (
+        "1 confirmed stance of those that count: confirmed by setting (auto_confirm), not read by "
+        "a person."
+    ) in read_open_ends_sentences(session)
+    [shown] = read_claim_evidence(session, [stored_id(two.id)])[stored_id(two.id)].confirmed
+    assert shown.confirmed_by == "setting, not read by a person"
+
+
+def read_open_ends_sentences(session: Session) -> tuple[str, ...]:
+    gate = IdGate(session)
+    record = read_night(session, None, gate)
+    return read_open_ends(session, record, read_outline(session), gate).sentences
 
 
 def test_a_person_signs_or_overrules_what_a_setting_confirmed(any_engine: Engine) -> None:

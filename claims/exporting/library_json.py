@@ -108,6 +108,7 @@ def _read_claims(
     kept = {row.id for row in _read_findings(session, chosen)}
     evidence, versions = judged
     decisions = read_children(session, Decision, "evidence_id", chosen, _flatten(evidence.values()))
+    origins = {row.id for row in _flatten(evidence.values())}
     claims = []
     for claim in chosen.claims:
         data = _values(claim, "note_id", "finding_id", "merged_into_id")
@@ -121,12 +122,19 @@ def _read_claims(
                 **_values(row, *EVIDENCE_LINKS),
                 "revision": numbers[row.claim_revision_id],
                 "paper_version": versions[row.paper_version_id],
-                "decisions": [_values(word, "evidence_id") for word in decisions[row.id or 0]],
+                "split_from_id": row.split_from_id if row.split_from_id in origins else None,
+                "decisions": [_decision_data(word, handles) for word in decisions[row.id or 0]],
             }
             for row in evidence[key]
         ]
         claims.append(data)
     return claims
+
+
+def _decision_data(word: Decision, handles: dict[int, str]) -> dict[str, Any]:
+    """A decision; in the part of a library that a line takes, a claim outside is not named."""
+    other = word.other_claim_id if word.other_claim_id in handles else None
+    return {**_values(word, "evidence_id"), "other_claim_id": other}
 
 
 EVIDENCE_LINKS = ("claim_id", "claim_revision_id", "paper_id", "paper_version_id", "night_id")

@@ -15,9 +15,10 @@ from claims.literature import LiteratureState, SearchExtent, conclude_literature
 from claims.queries import current_verdicts
 from claims.reading import current_revision
 from claims.verdicts import Basis, decide_headline, decide_look
+from claims.waiting import DIRECTED, is_waiting
 from claims.withdrawn_sources import WithdrawnSource, find_withdrawn_sources
 from db.columns import stored_id
-from db.models import Anchor, Binding, Claim, Evidence, Night, Paper, Verdict
+from db.models import Anchor, Binding, Claim, ClaimRevision, Evidence, Night, Paper, Verdict
 from reassay.night.context import StepResult
 from retest.conclusions import LocalConclusion, conclude_local
 
@@ -155,8 +156,10 @@ def _proposed_ids(session: Session, claim: Claim) -> list[tuple[str, str]]:
     rows = session.exec(
         select(Paper.arxiv_id, Evidence.stance)
         .join(Paper, col(Paper.id) == Evidence.paper_id)
-        .where(Evidence.claim_id == claim.id, Evidence.status == "proposed")
-        .where(col(Evidence.stance).in_(("supports", "contradicts", "relaxes")))
+        .join(ClaimRevision, col(ClaimRevision.id) == Evidence.claim_revision_id)
+        .join(Claim, col(Claim.id) == Evidence.claim_id)
+        .where(Evidence.claim_id == claim.id, is_waiting())
+        .where(col(Evidence.stance).in_(DIRECTED))
         .order_by(col(Evidence.confidence).desc())
         .limit(SHOWN_PROPOSALS)
     ).all()
