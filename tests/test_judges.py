@@ -14,7 +14,6 @@ from db.errors import UsageError
 from db.models import Candidate, Claim, Evidence, Paper
 from ingest.judges import Judgement, PaperText, Span, load_judge
 from ingest.judges.chat import load_chat_judge
-from ingest.judges.cues import find_instructions
 from ingest.judges.embedded import EmbeddedJudge
 from ingest.judges.weights import hash_claim, load_weights
 from ingest.judging import judge_candidates
@@ -130,11 +129,6 @@ def test_an_instruction_in_a_paper_is_flagged_and_changes_nothing(
     for span in answer.closest:
         section = planted.title if span.section == "title" else planted.abstract
         assert section[span.start : span.end] == span.text
-
-
-def test_ordinary_prose_is_not_flagged() -> None:
-    assert not find_instructions("We study LLM-as-a-judge: as a judge, GPT-4 is biased.")
-    assert not find_instructions("Models follow all instructions of the previous turn.")
 
 
 def test_a_paper_without_text_is_unclear(embedded: EmbeddedJudge) -> None:

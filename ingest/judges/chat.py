@@ -168,8 +168,8 @@ def _make_model(name: str, options: ChatOptions) -> BaseChatModel:
     known = {*fields, *(field.alias for field in fields.values() if field.alias)}
     wanted = {"timeout": options.timeout_s, "max_retries": 0, "temperature": 0}
     given |= {key: value for key, value in wanted.items() if key in known}
-    model = init_chat_model(name, **given)
-    return model
+    model = init_chat_model(name, **given)  # the overloads of init_chat_model hide its type
+    return model  # noqa: RET504
 
 
 def _finish(

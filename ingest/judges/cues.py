@@ -109,17 +109,6 @@ ANTONYMS = [tuple(pair.split("/")) for pair in (
     "scal/plateau cannot/enabl fail/achiev requir/without need/without suffic/insufficient "
     "explicit/implicit always/sometimes all/some"
 ).split()]  # fmt: skip
-INSTRUCTION = re.compile(
-    r"\b(?:ignore|disregard|forget)\b[^.]{0,40}\b(?:previous|prior|above|earlier|all)\b"
-    r"|\bas (?:the|a|an) (?:judge|reviewer|assistant|language model|ai)\b[^.]{0,40}"
-    r"\b(?:must|should|shall)\b"
-    r"|\b(?:you|the (?:judge|reviewer|assistant)) (?:must|should|shall) "
-    r"(?:answer|output|say|respond|label|classify|return|rate|accept)\b"
-    r"|\b(?:answer|output|respond|return|reply)\s+(?:only\s+)?"
-    r"[\"'“‘](?:supports?|contradicts?|relaxes|mentions)"
-    r"|\bsystem prompt\s*:|<\s*/?\s*(?:system|instructions?|paper|claim)\s*>",
-    re.IGNORECASE,
-)
 
 
 def count_cues(text: str) -> list[int]:
@@ -139,11 +128,6 @@ def count_antonyms(first: set[str], second: set[str]) -> int:
         (_has(first, left) and _has(second, right)) or (_has(first, right) and _has(second, left))
         for left, right in ANTONYMS
     )
-
-
-def find_instructions(text: str) -> list[str]:
-    """Pieces of a paper's text that address whoever judges it; data, never followed."""
-    return [match[0] for match in INSTRUCTION.finditer(text)]
 
 
 def _has(words: set[str], prefix: str) -> bool:

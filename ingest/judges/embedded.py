@@ -11,8 +11,8 @@ from functools import lru_cache
 import numpy as np
 
 from ingest.judges import Judgement, PaperText, Span, Stance
-from ingest.judges.cues import find_instructions
 from ingest.judges.features import CLOSEST, bag_words, compare
+from ingest.judges.instructions import blank_instructions
 from ingest.judges.reading import PaperReading, Reader, TextReading, Vector
 from ingest.judges.weights import CLASSES, Weights, load_weights
 from ingest.sentences import PaperSentence
@@ -96,22 +96,10 @@ class EmbeddedJudge:
         self, title: str, abstract: str
     ) -> tuple[PaperReading, Vector, list[str]]:
         weights = self._weights
-        flags = find_instructions(f"{title}\n{abstract}")
-        reading = self._reader.read_paper(title, abstract, weights.statistics)
-        if flags:
-            reading = self._leave_out_instructions(reading)
+        shown, flags = blank_instructions(PaperText("", title, abstract))
+        reading = self._reader.read_paper(shown.title, shown.abstract, weights.statistics)
         bag = bag_words(reading.whole.text, weights.vocabulary, weights.bag_idf)
-        return reading, bag, [f"instruction-like text: {flag}" for flag in flags]
-
-    def _leave_out_instructions(self, reading: PaperReading) -> PaperReading:
-        kept = [
-            (span, sentence)
-            for span, sentence in zip(reading.spans, reading.sentences, strict=True)
-            if not find_instructions(span.text)
-        ]
-        text = " ".join(span.text for span, _ in kept)
-        whole = self._reader.read([text], self._weights.statistics)[0]
-        return PaperReading([s for s, _ in kept], [r for _, r in kept], whole)
+        return reading, bag, flags
 
 
 def load_embedded_judge() -> EmbeddedJudge:

@@ -6,12 +6,13 @@ that no pattern knows is the business of the second pass and of the quote check.
 """
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
 from claims.sentences import split_sentences
 from ingest.judges import PaperText
-from ingest.judges.disguises import is_disguised, readings
+from ingest.judges.disguises import INVISIBLE, is_disguised, readings
 from ingest.judges.orders import PATTERNS
 
 FLAG = "instruction-like text"
@@ -19,14 +20,18 @@ LONGEST_BRIDGE = 8  # words; a short sentence between two orders belongs to them
 FOREIGN_SHARE = 0.5  # of letters outside the Latin and Greek alphabets
 FEWEST_FOREIGN = 8
 REPEATS = re.compile(r"\b(\w+)(?:\W+\1\b){3,}", re.IGNORECASE)
-BLOCKS = re.compile(
+BLOCKS = re.compile(  # no abstract needs these
     r"<!--.*?-->|```.*?```|~~~.*?~~~|<(script|style|system|instructions?|prompt|assistant|user|admin"
     r"|tool_call|invoke|function_calls?)\b[^>]*>.*?</\1\s*>|\[(INST|SYS|SYSTEM|ADMIN)\].*?\[/\2\]"
-    r"|<\|im_start\|>.*?<\|im_end\|>|<<SYS>>.*?<</SYS>>"
-    r"|-{2,}\s*BEGIN\b[^\n]*?-{2,}.*?-{2,}\s*END\b[^\n]*?-{2,}",
+    r"|<\|im_start\|>.*?<\|im_end\|>|<<SYS>>.*?<</SYS>>|[\U000e0000-\U000e007f]+"
+    r"|(?<!-)-{2,}\s*BEGIN\b[^\n]*?-{2,}.*?-{2,}\s*END\b[^\n]*?-{2,}",
     re.DOTALL | re.IGNORECASE,
 )
-BRACKETED = re.compile(r"\([^()]{8,}\)|\[[^\[\]]{8,}\]|\{[^{}]{8,}\}|<[^<>]{8,}>")
+MARKED = re.compile(  # these only when an order stands inside
+    r"<(\w+)\b[^<>]*>[^<>]*</\1\s*>|\[//\]:\s?#\s?\([^()]*\)|\\\w+(?:\{[^{}]*\})+"
+)
+BRACKETED = re.compile(r"[\w.]*\([^()]{8,}\)|\[[^\[\]]{8,}\]|[\w.]*\{[^{}]{8,}\}|<[^<>]{8,}>")
+FULL_STOPS = re.compile(r"[。！？]\s*")
 CACHED = 4096
 
 
@@ -70,32 +75,49 @@ def find_orders(text: str) -> tuple[str, ...]:
 def _blank(text: str) -> tuple[str, tuple[str, ...]]:
     """The text without its orders, and their kinds."""
     pieces = _find_blocks(text)
-    rest = _erase(text, pieces)
     sentences = [
-        _Piece(sentence.start, sentence.end, find_orders(sentence.text))
-        for sentence in split_sentences(rest)
+        _Piece(start, end, find_orders(text[start:end]))
+        for start, end in _split(_erase(INVISIBLE.sub(" ", text), pieces))
     ]
     for place, sentence in enumerate(sentences):
         if sentence.kinds:
-            pieces.append(_narrow(rest, sentence))
-        elif _is_bridge(rest, sentences, place):
+            pieces.append(_narrow(text, sentence))
+        elif _is_bridge(text, sentences, place):
             pieces.append(sentence)
+    if not pieces:
+        return text, ()
     kinds = tuple(sorted({kind for piece in pieces for kind in piece.kinds}))
-    return (_erase(text, pieces), kinds) if pieces else (text, ())
+    return INVISIBLE.sub(" ", _erase(text, pieces)), kinds
+
+
+def _split(text: str) -> Iterator[tuple[int, int]]:
+    """Sentences; a full stop of another script ends one, too."""
+    for sentence in split_sentences(text):
+        start = sentence.start
+        for stop in FULL_STOPS.finditer(sentence.text):
+            yield start, sentence.start + stop.end()
+            start = sentence.start + stop.end()
+        if start < sentence.end:
+            yield start, sentence.end
 
 
 def _find_blocks(text: str) -> list[_Piece]:
-    """Marked blocks: comments, fences, imitated turns. A fence around plain words may stay."""
-    return [
+    """Marked blocks: comments, fences, imitated turns, hidden markup around an order."""
+    found = [
         _Piece(match.start(), match.end(), find_orders(match[0]) or ("hides itself",))
         for match in BLOCKS.finditer(text)
     ]
+    for match in MARKED.finditer(_erase(text, found)):
+        kinds = find_orders(match[0])
+        if kinds:
+            found.append(_Piece(match.start(), match.end(), kinds))
+    return found
 
 
 def _narrow(text: str, sentence: _Piece) -> _Piece:
     """Only the bracket that holds the order, when the rest of its sentence is ordinary prose."""
     words = text[sentence.start : sentence.end]
-    guilty = [match for match in BRACKETED.finditer(words) if find_orders(match[0][1:-1])]
+    guilty = [m for m in BRACKETED.finditer(words) if find_orders(m[0]) or find_orders(m[0][1:-1])]
     if len(guilty) != 1:
         return sentence
     match = guilty[0]

@@ -65,6 +65,7 @@ KINDS: dict[str, str] = {
     "orders an answer": rf"""
         \b(?:you|(?:the|all|any|every|each)\s(?:\w+\s)?{_READER}|reviewers|judges)\s(?:\w+ly\s)?
         {_MUST}\s(?:always\s|only\s|now\s|therefore\s|instead\s|simply\s|not\s)?{_SAY}\b
+        |\b(?:should|must|will|do)\syou\s{_SAY}\b
         |^\W{{0,6}}(?:please\s|kindly\s|now\s|then\s|always\s|just\s|simply\s|instead,?\s|so\s|
         therefore\s|do\snot\s|never\s|you\scan\s)*{_SAY}\b[^.\n]{{0,60}}[\s"'“‘`(:]
         (?:{_STANCE}|the\sstance|the\sverdict|this\s(?:paper|work|abstract|text|sentence)\s(?:as|is))
@@ -91,7 +92,7 @@ KINDS: dict[str, str] = {
     "states a verdict on the claim": rf"""
         \bthis\s(?:paper|work|abstract|study|text|article|manuscript|sentence|result|finding)\s(?:\w+ly\s|
         therefore\s|clearly\s)?(?:supports?|contradicts?|refutes?|relaxes|confirms|proves|validates)
-        \s(?:the|your|that|any|every|this)\s(?:given\s|stated\s)?claim\b
+        \s(?:the|your|that|any|every|this)\s(?:given\s|stated\s)?claim\b(?!\s(?:that|of)\b)
         |\bthe\sclaim\s(?:above|below|under\s(?:review|test|judg\w+)|in\squestion|you\s(?:are|were)|
         being\sjudged|to\sbe\sjudged|that\syou)\b
         |\b(?:already|previously|officially|pre-?)\s?(?:been\s)?(?:verified|judged|labell?ed|reviewed|
@@ -108,7 +109,7 @@ KINDS: dict[str, str] = {
         |\#{2,}\s?(?:instruction|system|response|input|user|assistant|output|answer|task|end)\b
         |^\W{0,6}(?:begin|end|start)\s(?:of\s)?(?:the\s)?(?:system|prompt|data|paper|instructions?|
         untrusted|admin|override|answer)\b
-        |={3,}\s?[0-9a-f]{6,}\s?={3,}|={3,}\s?(?:end|begin|system|paper|data|abstract)\b
+        |(?<!=)={3,}\s?[0-9a-f]{6,}\s?={3}|(?<!=)={3,}\s?(?:end|begin|system|paper|data|abstract)\b
         |"(?:stance|label|verdict|quote|confidence|answer|decision|tool|function|arguments)"\s?:
         |\b(?:submit_verdict|ProposedAnswer|VerifiedAnswer|ChatAnswer|tool_calls?|function_call)\b\s?[({=:\[]
     """,

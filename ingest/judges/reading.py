@@ -142,7 +142,7 @@ class Reader:
     def read_paper(self, title: str, abstract: str, statistics: Statistics) -> PaperReading:
         """A paper's sentences and the whole, read."""
         spans = split_paper(title, abstract)
-        whole = f"{title} {abstract}"
+        whole = " ".join(f"{title} {abstract}".split())  # blanked text leaves runs of spaces
         *sentences, last = self.read([span.text for span in spans] + [whole], statistics)
         return PaperReading(spans, sentences, last)
 
