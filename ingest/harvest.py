@@ -76,17 +76,15 @@ def harvest(
         asking.ask_claims()
         if changes is None:
             asking.ask_recent()
+            _ask_watched(engine, asking)
         else:
             _add_changes(engine, changes, asking.summary, night_id, today, report_progress)
-        if changes is None:
-            _ask_watched(engine, asking)
         if feed is not None:
             _ask_announced(engine, asking, feed, report_progress)
         summary = asking.summarize()
         if changes is not None:
             _extend_reach(engine, summary)
-        summary.unanswered += find_doubts(account_days(engine, utc_now()), find_denied(engine))
-        summary.not_asked += _find_remainders(engine)
+        _tell_gaps(engine, summary)
     stamp_withdrawals(engine)
     with open_session(engine) as session:
         check_anchors(session)
@@ -121,15 +119,16 @@ def harvest_days(
     return summary
 
 
-def _find_remainders(engine: Engine) -> list[str]:
-    """What a harvest could not ask for: batches that are not out, backfills broken off."""
+def _tell_gaps(engine: Engine, summary: HarvestSummary) -> None:
+    """Days that lack papers, batches that are not out, backfills that were broken off."""
     now = utc_now()
+    summary.unanswered += find_doubts(account_days(engine, now), find_denied(engine))
     told = [describe_wait(now), describe_schedule(now.year)]
     told += [
         f"the backfill of {left.span} is not done: {left.command} goes on from there"
         for left in find_unfinished(engine)
     ]
-    return [sentence for sentence in told if sentence]
+    summary.not_asked += [sentence for sentence in told if sentence]
 
 
 def _add_changes(
