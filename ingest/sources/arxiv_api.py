@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
-from importlib.metadata import version as installed_version
 from pathlib import Path
 
 import arxiv  # type: ignore[import-untyped]
@@ -27,7 +26,7 @@ from ingest.sources.feed_checks import (
     check_feed,
     read_complaint,
 )
-from ingest.sources.patience import EmptyPage, Patience
+from ingest.sources.patience import EmptyPage, Patience, name_agent
 from ingest.sources.politeness import Clock, RequestPacer
 from ingest.sources.records import PaperRecord, Question, clean_text
 
@@ -279,9 +278,7 @@ def _with_days(query: str, since: date | None, until: date | None) -> str:
 
 
 def _headers(contact: str) -> dict[str, str]:
-    who = f"; {contact}" if contact else ""
-    agent = f"reassay/{installed_version('reassay')} (nightly claim checks{who})"
     return {
         "Accept": "application/atom+xml",
-        "User-Agent": f"{agent} arxiv.py/{arxiv.__version__}",
+        "User-Agent": f"{name_agent(contact)} arxiv.py/{arxiv.__version__}",
     }
