@@ -134,10 +134,18 @@ class Handler(BaseHTTPRequestHandler):
 
     def setup(self) -> None:
         super().setup()
+        self.is_counted = True
         self.arxiv.count_connection(1)
 
+    def release(self) -> None:
+        """Before the last byte: a client that closes may be back before this thread runs."""
+        if self.is_counted and self.headers.get("Connection") == "close":
+            self.is_counted = False
+            self.arxiv.count_connection(-1)
+
     def finish(self) -> None:
-        self.arxiv.count_connection(-1)
+        if self.is_counted:
+            self.arxiv.count_connection(-1)
         with suppress(OSError):  # a fault may have closed it
             super().finish()
 
@@ -147,6 +155,7 @@ class Handler(BaseHTTPRequestHandler):
         self.arxiv.asked.append(Asked(parameters, dict(self.headers), time.monotonic()))
         fault = self.arxiv.faults.popleft() if self.arxiv.faults else self.arxiv.always
         if fault is not None:
+            self.release()
             fault(self, parameters)
         else:
             self.send(200, self.page(parameters))
@@ -166,6 +175,7 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in headers.items():
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
+        self.release()
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
