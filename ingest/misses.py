@@ -40,6 +40,15 @@ def store_miss_estimate(
     return row
 
 
+def describe_misses(row: MissEstimate) -> str:
+    """The estimate as one sentence for a page."""
+    return (
+        f"below triage's cut lie {row.below_cut:,} pairs of a claim and a paper that share words; "
+        f"of {row.sampled} sampled, {row.found} bear on their claim by {row.judge}: "
+        f"{row.miss_rate:.1%} [{row.miss_rate_low:.1%}, {row.miss_rate_high:.1%}]"
+    )
+
+
 def _count_layer(session: Session, layer: Mapping[str, Any], judge: str) -> tuple[int, int, int]:
     """Pairs, judged pairs of the sample, and those that bear on their claim."""
     judged = found = 0

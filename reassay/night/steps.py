@@ -6,7 +6,7 @@ It is written so that running it again after a kill repeats nothing that was fin
 
 from collections.abc import Callable
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlmodel import Session, col, select
 
@@ -147,6 +147,7 @@ def judge_papers(context: NightContext) -> StepResult:
             since=context.night.started_at,
             today=context.today,
         )
+        missed = _estimate_misses(session, context, judge.name)
     return StepResult(
         detail={
             "judged": summary.judged,
@@ -162,8 +163,17 @@ def judge_papers(context: NightContext) -> StepResult:
             **settled.detail,
         },
         not_checked=describe_unjudged(summary),
-        notes=settled.notes,
+        notes=(*settled.notes, *missed),
     )
+
+
+def _estimate_misses(session: Session, context: NightContext, judge: str) -> tuple[str, ...]:
+    """What the judge sees in the sample from below triage's cut, as a sentence."""
+    from ingest.misses import describe_misses, store_miss_estimate
+
+    below = _read_step_detail(session, context, "triage").get("below_cut", {})
+    row = store_miss_estimate(session, below, judge, context.night_id)
+    return (describe_misses(row),) if row is not None else ()
 
 
 def retest_claims(context: NightContext) -> StepResult:
@@ -233,14 +243,17 @@ STEPS: dict[str, Callable[[NightContext], StepResult]] = {
 
 def _searched_through(session: Session, context: NightContext) -> tuple[date | None, str]:
     """Up to which day the store is complete, and from which source: as harvest recorded it."""
-    step = session.exec(
-        select(NightStep).where(
-            NightStep.night_id == context.night_id, col(NightStep.name) == "harvest"
-        )
-    ).first()
-    detail = step.detail if step else {}
+    detail = _read_step_detail(session, context, "harvest")
     through = detail.get("searched_through")
     return (date.fromisoformat(through) if through else None, str(detail.get("source", "arXiv")))
+
+
+def _read_step_detail(session: Session, context: NightContext, name: str) -> dict[str, Any]:
+    """What an earlier step of this night wrote down; empty when it has not ended."""
+    step = session.exec(
+        select(NightStep).where(NightStep.night_id == context.night_id, col(NightStep.name) == name)
+    ).first()
+    return step.detail if step else {}
 
 
 def _count_cores() -> int:
