@@ -17,6 +17,7 @@ from pathlib import Path
 from sqlmodel import Session
 
 from claims.search import search_papers
+from db.columns import stored_id
 from db.engine import open_database, open_session
 from db.models import Claim, ClaimRevision, Line, LineClaim, Note
 from ingest.embeddings import load_embedder
@@ -52,10 +53,15 @@ def add_claims(session: Session, texts: list[str]) -> None:
         session.flush()
         session.add(
             ClaimRevision(
-                claim_id=claim.id, number=1, statement=text, text=text, author="b", reason="b"
+                claim_id=stored_id(claim.id),
+                number=1,
+                statement=text,
+                text=text,
+                author="b",
+                reason="b",
             )
         )
-        session.add(LineClaim(line_id=line.id, claim_id=claim.id))
+        session.add(LineClaim(line_id=stored_id(line.id), claim_id=stored_id(claim.id)))
     session.commit()
 
 

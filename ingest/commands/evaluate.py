@@ -9,7 +9,7 @@ import typer
 from claims.commands.output import JsonOption, print_json, print_message, print_table
 from db.errors import UsageError
 from ingest.commands.decided_pairs import evaluate_decisions
-from ingest.commands.judging_setup import judging_setup, load_set_judge
+from ingest.commands.judging_setup import JudgingSetup, judging_setup, load_set_judge
 
 
 def evaluate(
@@ -37,11 +37,6 @@ def evaluate(
 
     Example: reassay ingest evaluate pairs.jsonl --json
     """
-    from ingest.embeddings import load_embedder
-    from ingest.evaluation import evaluate_judge
-    from ingest.gold import read_gold
-    from ingest.ranking_measures import measure_ranking, read_beir, read_pairs
-
     if decisions:
         evaluate_decisions(ctx, gold, export, rejudge=rejudge, as_json=as_json)
         return
@@ -49,7 +44,22 @@ def evaluate(
         raise UsageError(
             "name a file or folder, or say --decisions (--export, --rejudge go with it)"
         )
-    setup = judging_setup(ctx)
+    result = _measure(judging_setup(ctx), gold)
+    if as_json:
+        print_json(result)
+        return
+    if not gold.is_dir():
+        _print(result)
+    _print_ranking(result)
+
+
+def _measure(setup: JudgingSetup, gold: Path) -> dict[str, Any]:
+    """Judge and triage on a file of pairs; triage alone on a folder in BEIR's form."""
+    from ingest.embeddings import load_embedder
+    from ingest.evaluation import evaluate_judge
+    from ingest.gold import read_gold
+    from ingest.ranking_measures import measure_ranking, read_beir, read_pairs
+
     embedder = load_embedder(setup.embeddings)
     result: dict[str, Any] = {}
     if gold.is_dir():
@@ -58,18 +68,13 @@ def evaluate(
         pairs = read_gold(gold)
         result = evaluate_judge(load_set_judge(setup), pairs, print_message)
         measure = measure_ranking(read_pairs(pairs), embedder)
-    result |= {
+    return {
+        **result,
         "ranked_set": measure.name,
         "ranker": measure.ranker,
         "triage_recall": [asdict(row) for row in measure.recall],
         "triage_ndcg_at_10": measure.ndcg_at_10,
     }
-    if as_json:
-        print_json(result)
-        return
-    if not gold.is_dir():
-        _print(result)
-    _print_ranking(result)
 
 
 def _print(result: dict[str, Any]) -> None:
