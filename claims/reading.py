@@ -181,6 +181,7 @@ def _evidence_data(evidence: Evidence, paper: Paper) -> dict[str, Any]:
         "withdrawn_seen_at": paper.withdrawn_seen_at,
         "stance": evidence.stance,
         "status": evidence.status,
+        "confirmed_by": evidence.confirmed_by,
         "confidence": evidence.confidence,
         "quote": evidence.quote,
         "section": evidence.section,

@@ -120,9 +120,11 @@ def _print_evidence(rows: list[dict[str, Any]]) -> None:
     for row in rows[:SHOWN_ROWS]:
         sure = "" if row["confidence"] is None else f" {row['confidence']:.2f}"
         status = "candidate" if row["stance"] == "unclear" else row["status"]
+        if row["confirmed_by"] == "setting":
+            status = "confirmed by setting"
         print(
             f"{status:<11} {row['stance']}{sure}  arXiv:{row['arxiv_id']} "
-            f"({row['published'] or 'no date'})  {row['title']}{_mark(row)}"
+            f"({row['published'] or 'no date'})  {row['title']}{_mark(row)}  [row {row['id']}]"
         )
         if row["quote"]:
             _print_quote(row["arxiv_id"], row["section"], row["start"], row["quote"])
