@@ -1,7 +1,9 @@
 """Terms, vectors, the cut, what is new to whom, and what lies below the cut."""
 
+import json
 from collections import Counter
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +25,7 @@ from ingest.sampling import BelowCut, estimate_miss_rate
 from ingest.term_index import TermIndex, read_query
 from ingest.terms import count_terms, measure_terms
 from ingest.triage import triage
+from reassay.cli import run
 from tests.papers_and_claims import add_claim, add_line, add_paper, add_version
 
 KETTLES = "Warm kettles sort cards faster than cold kettles."
@@ -228,3 +231,32 @@ def test_a_night_estimates_what_its_cut_left_out(session: Session) -> None:
         row = store_miss_estimate(session, below, "judge", stored_id(night.id))
         assert row is not None and (row.below_cut, row.sampled, row.found) == (40, 1, 1)
     assert len(session.exec(select(Paper)).all()) == 1
+
+
+def write_beir(folder: Path, qrels: str = "q1\td1\t1\nq1\td2\t0\n") -> Path:
+    (folder / "qrels").mkdir(parents=True)
+    papers = [{"_id": "d1", "title": "Kettles", "text": KETTLES}, {"_id": "d2", "text": DECKS}]
+    (folder / "corpus.jsonl").write_text("\n".join(map(json.dumps, papers)))
+    (folder / "queries.jsonl").write_text(json.dumps({"_id": "q1", "text": "Do kettles sort?"}))
+    (folder / "qrels" / "test.tsv").write_text(f"query-id\tcorpus-id\tscore\n{qrels}")
+    return folder
+
+
+def test_a_folder_in_beirs_form_measures_triage_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_beir(tmp_path / "set")
+    assert run(["--home", str(tmp_path / "h"), "ingest", "evaluate", str(folder), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["triage_ndcg_at_10"] == 1.0 and "macro_f1_3way" not in result
+    assert result["ranked_set"] == "set test"
+
+
+@pytest.mark.parametrize("qrels", ["nonsense", "q9\td1\t1\n"])
+def test_a_folder_that_is_no_beir_set_is_refused_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], qrels: str
+) -> None:
+    folder = write_beir(tmp_path / "set", qrels)
+    assert run(["--home", str(tmp_path / "h"), "ingest", "evaluate", str(folder)]) == 1
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+    assert run(["--home", str(tmp_path / "h"), "ingest", "evaluate", str(tmp_path)]) == 1
