@@ -9,7 +9,7 @@ import typer
 from claims.commands.output import print_json, print_message, print_table
 from claims.commands.setup import open_library
 from db.errors import UsageError
-from ingest.commands.judging_setup import judging_setup
+from ingest.commands.judging_setup import judging_setup, load_set_judge
 
 
 def evaluate_decisions(
@@ -22,13 +22,13 @@ def evaluate_decisions(
         ReportUnwritable: the export cannot be written.
     """
     from ingest.decisions import export_pairs, find_decided_judges, measure_judge
-    from ingest.judges import EMBEDDED, load_judge
+    from ingest.judges import EMBEDDED
 
     if gold is not None:
         raise UsageError("a GOLD.jsonl and --decisions are two measures: ask for them one by one")
-    name = judging_setup(ctx).judge
-    judge = load_judge(name)
-    fresh = judge if rejudge or name == EMBEDDED else None
+    setup = judging_setup(ctx)
+    judge = load_set_judge(setup)
+    fresh = judge if rejudge or setup.judge == EMBEDDED else None
     today = datetime.now(UTC).date()
     with open_library(ctx) as session:
         others = [other for other in find_decided_judges(session) if other != judge.name]
