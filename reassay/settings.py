@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     judge_max_tokens: int = Field(3_000_000, ge=0, description="Tokens of a chat judge a night.")
     judge_max_s: float = Field(3600.0, ge=0, description="Seconds of a chat judge a run.")
     judge_timeout_s: float = Field(120.0, gt=0, description="Seconds for one answer.")
+    judge_answer_tokens: int = Field(0, ge=0, description="Tokens of one answer; 0: no limit.")
     judge_in_flight: int = Field(0, ge=0, le=64, description="Requests at a time; 0 chooses.")
     chat_subject: str = Field("", description="LangChain model for LLM-level re-tests.")
     embeddings: str = Field("wordllama", description="'wordllama' or a LangChain name.")

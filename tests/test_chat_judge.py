@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlmodel import Session, select
 
-from db.engine import open_session
+from db.engine import open_database, open_session
 from db.errors import UsageError
 from db.models import Evidence, JudgeAnswer
 from ingest.judges import Span, calls, load_judge
@@ -22,6 +22,7 @@ from ingest.judges.questions import PROMPT_VERSION, write_proposal, write_verifi
 from ingest.judges.scripted import ScriptedChatModel
 from ingest.judging import judge_candidates
 from ingest.quotes import align_quote
+from reassay.cli import run
 from tests.chat_server import ChatServer, Fault, serve_chat
 from tests.judged_store import (
     ABSTRACT,
@@ -378,6 +379,32 @@ def test_a_scripted_judge_answers_by_its_file(tmp_path: Path) -> None:
         load_judge(f"scripted:{file}")
     with pytest.raises(UsageError, match="cannot read"):
         load_judge("scripted:nowhere")
+
+
+def test_the_command_takes_a_judge_for_once_and_says_what_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rules = [
+        {"pass": "propose", "answer": {"stance": "supports", "quote": SECOND}},
+        {"pass": "verify", "answer": {"stance": "supports"}},
+    ]
+    file = tmp_path / "rules.jsonl"
+    file.write_text("\n".join(json.dumps(rule) for rule in rules))
+    home = tmp_path / "home"
+    home.mkdir()
+    engine = open_database(f"sqlite:///{home / 'reassay.db'}")
+    with open_session(engine) as session:
+        fill(session, papers=3)
+    command = ["--home", str(home), "ingest", "judge", "--judge", f"scripted:{file}"]
+    monkeypatch.setenv("REASSAY_JUDGE_MAX_CALLS", "4")
+    assert run([*command, "--json"]) == 3
+    told = json.loads(capsys.readouterr().out)
+    assert (told["judged"], told["proposed"], told["postponed"], told["calls"]) == (2, 2, 1, 4)
+    monkeypatch.setenv("REASSAY_JUDGE_MAX_CALLS", "0")
+    assert run(command) == 0
+    said = capsys.readouterr().out
+    assert "1 candidates judged" in said and "2 requests" in said
+    engine.dispose()
 
 
 @pytest.mark.parametrize("name", ["openai:gpt-none", "nobody:model", "nonsense", "groq:x"])

@@ -38,6 +38,9 @@ class JudgingSetup(LibrarySetup, Protocol):
     def judge_timeout_s(self) -> float: ...
 
     @property
+    def judge_answer_tokens(self) -> int: ...
+
+    @property
     def judge_in_flight(self) -> int: ...
 
 
@@ -56,5 +59,11 @@ def load_set_judge(setup: JudgingSetup, name: str | None = None) -> "Judge":
     from ingest.judges.chat_options import ChatOptions, JudgeLimits
 
     limits = JudgeLimits(setup.judge_max_calls, setup.judge_max_tokens, setup.judge_max_s)
-    options = ChatOptions(setup.judge_url, setup.judge_in_flight, setup.judge_timeout_s, limits)
+    options = ChatOptions(
+        url=setup.judge_url,
+        in_flight=setup.judge_in_flight,
+        timeout_s=setup.judge_timeout_s,
+        answer_tokens=setup.judge_answer_tokens,
+        limits=limits,
+    )
     return load_judge(name or setup.judge, options)

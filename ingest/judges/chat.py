@@ -74,7 +74,7 @@ class ChatJudge:
         """
         shown, flags = blank_instructions(paper)
         scope: dict[str, Any] = {"flags": flags} if flags else {}
-        conversation = _Conversation(self._caller, memory, allowance)
+        conversation = Conversation(self._caller, memory, allowance)
         try:
             proposed = conversation.ask(write_proposal(claim, shown), ProposedAnswer)
             quote = self._find_quote(conversation, claim, paper, shown, proposed)
@@ -89,7 +89,7 @@ class ChatJudge:
 
     @staticmethod
     def _find_quote(
-        conversation: "_Conversation",
+        conversation: "Conversation",
         claim: str,
         paper: PaperText,
         shown: PaperText,
@@ -108,7 +108,7 @@ class ChatJudge:
         return quote
 
 
-class _Conversation:
+class Conversation:
     """The questions on one pair, and how many quotes were refused."""
 
     def __init__(self, caller: Caller, memory: Memory, allowance: Allowance) -> None:
@@ -167,6 +167,8 @@ def _make_model(name: str, options: ChatOptions) -> BaseChatModel:
     fields = type(model).model_fields
     known = {*fields, *(field.alias for field in fields.values() if field.alias)}
     wanted = {"timeout": options.timeout_s, "max_retries": 0, "temperature": 0}
+    if options.answer_tokens:
+        wanted |= dict.fromkeys(("max_tokens", "num_predict"), options.answer_tokens)
     given |= {key: value for key, value in wanted.items() if key in known}
     model = init_chat_model(name, **given)  # the overloads of init_chat_model hide its type
     return model  # noqa: RET504

@@ -26,6 +26,7 @@ class ChatOptions:
     url: str = ""  # base URL of an OpenAI-compatible (or Ollama) server; the provider's if empty
     in_flight: int = 0  # requests at a time; 0: by where the model runs
     timeout_s: float = 120.0  # for one answer
+    answer_tokens: int = 0  # of one answer at most; 0: as the provider does
     limits: JudgeLimits = field(default_factory=JudgeLimits)
 
     def is_local(self, name: str) -> bool:
