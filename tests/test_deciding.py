@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -443,3 +444,22 @@ def test_the_commands(
     with open_session(engine) as session:
         assert len(session.exec(select(Verdict).where(Verdict.claim_id == 1)).all()) >= 3
     engine.dispose()
+
+
+def test_a_night_that_concludes_keeps_what_was_decided(any_engine: Engine) -> None:
+    from db.models import Night
+    from reassay.night.conclude import conclude_library
+
+    with open_session(any_engine) as session:
+        one, *_ = add_library(session)
+        say(session, propose(session, one, 1), "confirm")
+        night = Night(profile="smoke", budget_s=1.0)
+        session.add(night)
+        session.commit()
+        result = conclude_library(session, night, (date(2026, 11, 23), "api"), TODAY)
+        assert result.detail["claims"] == 3
+        state = read_claim(session, one)
+        assert (state["literature"], state["verdict"]["night"]) == ("contradicted", night.id)
+        assert state["verdict"]["literature_detail"]["confirmed"]["contradicts"] == 1
+        again = conclude_library(session, night, (date(2026, 11, 23), "api"), TODAY)
+        assert again.detail["changed"] == 0

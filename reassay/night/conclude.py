@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlmodel import Session, col, func, select
 
+from claims.edit_journal import edit_transaction
 from claims.grounding import GroundingState, audit_groundings
 from claims.literature import LiteratureState, SearchExtent, conclude_literature
 from claims.queries import current_verdicts
@@ -31,22 +32,33 @@ WITHDRAWN = "withdrawn_ids"  # in grounding_detail: withdrawn papers that the cl
 def conclude_library(
     session: Session, night: Night, searched: tuple[date | None, str], today: date
 ) -> StepResult:
-    """One verdict row for each claim whose state has changed in a word."""
+    """One verdict row for each claim whose state has changed in a word.
+
+    No decision falls between what is read of a claim and the verdict that is written of it.
+    """
     papers = session.exec(select(func.count()).select_from(Paper)).one()
     extent = SearchExtent(through=searched[0], papers=papers, source=searched[1])
     live = len(set(session.exec(select(Binding.claim_id)).all()))
-    verdicts = current_verdicts(session)
     groundings = audit_groundings(session, today)
-    claims = session.exec(select(Claim).order_by(col(Claim.id))).all()
-    withdrawn = find_withdrawn_sources(session)
     changed = 0
-    for claim in claims:
-        grounding = groundings[stored_id(claim.id)]
-        lost = withdrawn.get(stored_id(claim.id), [])
-        verdict = _conclude_claim(session, claim, grounding, extent, live, lost, today)
-        changed += _store(session, verdict, verdicts.get(stored_id(claim.id)), night)
-    session.commit()
-    return StepResult(detail={"claims": len(claims), "changed": changed})
+    with edit_transaction(session):
+        verdicts = current_verdicts(session)
+        withdrawn = find_withdrawn_sources(session)
+        claims = session.exec(select(Claim).order_by(col(Claim.id))).all()
+        audited = [claim for claim in claims if claim.id in groundings]  # others came since
+        for claim in audited:
+            claim_id = stored_id(claim.id)
+            verdict = _conclude_claim(
+                session,
+                claim,
+                groundings[claim_id],
+                extent,
+                live,
+                withdrawn.get(claim_id, []),
+                today,
+            )
+            changed += _store(session, verdict, verdicts.get(claim_id), night)
+    return StepResult(detail={"claims": len(audited), "changed": changed})
 
 
 def _conclude_claim(
