@@ -43,7 +43,7 @@ def store_miss_estimate(
 def describe_misses(row: MissEstimate) -> str:
     """The estimate as one sentence for a page."""
     return (
-        f"below triage's cut lie {row.below_cut:,} pairs of a claim and a paper that share words; "
+        f"the {row.below_cut:,} next-best pairs of a claim and a paper lie below triage's cut; "
         f"of {row.sampled} sampled, {row.found} bear on their claim by {row.judge}: "
         f"{row.miss_rate:.1%} [{row.miss_rate_low:.1%}, {row.miss_rate_high:.1%}]"
     )

@@ -1,8 +1,9 @@
 """A few papers from below the cut, judged like the others: what does triage leave out?
 
 Pairs that the cut left out are sampled in two layers, just below it and far below, each
-pair of a layer with the same chance. Decides the layers and the estimate; a pair that
-shares no word with its claim is in neither, and is counted nowhere.
+pair of a layer with the same chance. Decides the layers and the estimate. Counted are the
+new papers of a claim that share a word with it, and of a new claim its 300 best matches:
+what lies deeper is in neither layer.
 """
 
 from collections.abc import Sequence
