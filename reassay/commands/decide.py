@@ -1,5 +1,6 @@
 """``reassay decide``: a person's word on a proposed stance."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -54,13 +55,17 @@ def decide_command(
         handles = {row.id: _handle(session, row.claim_id) for row in [done.row, *done.made]}
     if as_json:
         print_json(record)
-        return
+    else:
+        _print_done(done, handles)
+
+
+def _print_done(done: "Recorded", handles: Mapping[int | None, str]) -> None:
     for note in done.notes:
         print_message(note)
     if not done.is_new:
-        print(f"row {evidence} stands so already, by {done.decision.author}: nothing changed")
+        print(f"row {done.row.id} stands so already, by {done.decision.author}: nothing changed")
         return
-    print(f"recorded: row {evidence} ({handles[done.row.id]}) {PAST[done.decision.word]}")
+    print(f"recorded: row {done.row.id} ({handles[done.row.id]}) {PAST[done.decision.word]}")
     for row in done.made:
         print(f"  row {row.id} counts in its place: {row.stance} of {handles[row.id]}")
     for change in done.claims:
