@@ -12,6 +12,7 @@ from sqlmodel import Session, col, func, select
 from db import models
 from retest.bindings import experiments_of
 from retest.experiments import MODULES, load_experiment
+from retest.night_effect import describe_nights
 from retest.outcomes import EstimandState, StreamState, read_stream
 from retest.protocol import Estimand, Protocol
 from retest.results import ControlState, StreamResult, describe_seeds, read_state
@@ -100,6 +101,8 @@ def _describe_nothing(protocol: Protocol) -> dict[str, Any]:
         "controls": {},
         "canary": None,
         "censored": 0,
+        "night_effect": None,
+        "drift": [],
         "notes": ["no seed of a profile that concludes has run under the present code"],
     }
 
@@ -125,7 +128,22 @@ def _describe_result(
         "canary": {"ok": canary.is_ok, "difference": canary.difference} if canary else None,
         "censored": result.censored,
         "lost": result.lost,
+        "night_effect": _describe_night_effect(result),
+        "drift": [asdict(drift) for drift in result.drifts],
         "notes": [*result.reasons, *_note(result)],
+    }
+
+
+def _describe_night_effect(result: StreamResult) -> dict[str, Any]:
+    """How many observations there are, and how much of the variance lies between nights."""
+    effect = result.night_effect
+    return {
+        "found": effect.is_found,
+        "found_after": effect.found_after,
+        "nights": effect.nights,
+        "share": effect.share,
+        "unit": result.unit,
+        "units": result.units,
     }
 
 
@@ -140,6 +158,12 @@ def _note(result: StreamResult) -> list[str]:
     notes = []
     if result.waiting:
         notes.append(f"{result.waiting} finished seeds wait for an earlier one to be run again")
+    if result.spoiled:
+        notes.append(
+            f"{result.spoiled} seeds do not count: they ran in a night in which a canary of the "
+            "same environment missed"
+        )
+    notes += describe_nights(result.night_effect)
     if result.state.outcome != result.state.present:
         notes.append(
             f"reached {result.state.outcome}; the evidence at the last seed alone says "

@@ -26,6 +26,7 @@ def read_fingerprint(device: str) -> dict[str, Any]:
     if device.startswith("cuda"):
         fingerprint["gpu"] = torch.cuda.get_device_name()
         fingerprint["cuda"] = str(torch.version.cuda)
+        fingerprint["driver"] = _read_driver()
     return fingerprint
 
 
@@ -54,6 +55,16 @@ def _name_cpu() -> str:
             if line.startswith("model name"):
                 return " ".join(line.split(":", 1)[1].split())
     return platform.processor() or platform.machine()
+
+
+def _read_driver() -> str:
+    """The version of the NVIDIA kernel driver, where the system tells."""
+    info = Path("/proc/driver/nvidia/version")
+    if info.exists():
+        for word in info.read_text(errors="replace").split():
+            if word[0].isdigit() and word.count(".") in (1, 2):
+                return word
+    return "unknown"
 
 
 def _name_blas(config: str) -> str:

@@ -34,7 +34,9 @@ class Bounds(NamedTuple):
 
 
 def check_values(
-    values: Sequence[float], bounds: tuple[float, float] | None, kind: DataKind = "bounded"
+    values: Sequence[float] | Array,
+    bounds: tuple[float, float] | None,
+    kind: DataKind = "bounded",
 ) -> Array:
     """Per-seed values as an array.
 

@@ -96,7 +96,7 @@ class _Statements:
 
 
 def read_stream(
-    estimands: Sequence[Estimand], values: Sequence[Sequence[float]], alpha: float
+    estimands: Sequence[Estimand], values: Sequence[Sequence[float] | Array], alpha: float
 ) -> StreamState:
     """The state of a stream: ``values[i]`` are estimand i's per-seed values in seed order.
 

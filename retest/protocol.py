@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 Transfer = Literal["direct", "analogue", "illustration"]
 DataKind = Literal["binary", "bounded", "unbounded"]
@@ -32,6 +32,12 @@ class Estimand:
     region_low: float | None
     region_high: float | None
     margin: float
+
+    @property
+    def sides(self) -> Literal["one-sided", "two-sided"]:
+        """Whether the claim region is open on one side, or has two ends."""
+        is_open = self.region_low is None or self.region_high is None
+        return "one-sided" if is_open else "two-sided"
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,7 @@ class Profile:
 class Protocol:
     """The frozen record of an experiment; any change of it is a new version.
 
+    A later version names the hash of the protocol that it amends, and why (``amendment``).
     A claim made of several estimands is consistent when all of them are, and shifted when
     one of them is.
     """
@@ -84,11 +91,35 @@ class Protocol:
     profiles: Mapping[str, Profile]
     max_failed_controls: float = 0.0  # share of seeds that may fail a control
     seeds_rule: str = "seed j = first 63 bits of SHA-256(experiment, version, j), j = 0, 1, ..."
-    previous_hash: str | None = None
+    previous_hash: str | None = None  # of the protocol that this one amends
+    amendment: str | None = None  # why it was amended
 
     def record(self) -> dict[str, Any]:
-        """The protocol as plain data, in the form that is hashed and stored."""
-        return json.loads(json.dumps(asdict(self), sort_keys=True))  # type: ignore[no-any-return]
+        """The protocol as plain data, in the form that is hashed and stored.
+
+        Without an amendment there is none in it, so that the hash of a first version is
+        what it was before amendments had reasons.
+        """
+        record: dict[str, Any] = json.loads(json.dumps(asdict(self), sort_keys=True))
+        if record["amendment"] is None:
+            del record["amendment"]
+        return record
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """A registered protocol as it was, also when the code has moved on."""
+        estimands = (
+            Estimand(**{**row, "bounds": row["bounds"] and tuple(row["bounds"])})
+            for row in record["estimands"]
+        )
+        changed: dict[str, Any] = {
+            "source_ids": tuple(record["source_ids"]),
+            "note_slugs": tuple(record["note_slugs"]),
+            "estimands": tuple(estimands),
+            "controls": tuple(Control(**row) for row in record["controls"]),
+            "profiles": {name: Profile(**row) for name, row in record["profiles"].items()},
+        }
+        return cls(**{**record, **changed})
 
     def hash(self) -> str:
         """SHA-256 of the record in canonical JSON."""

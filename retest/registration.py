@@ -1,7 +1,7 @@
 """Registers a protocol before its first run, and refuses to run a changed one.
 
-Decides what a protocol must fix beforehand, and that one version has one record. Knows
-nothing of streams and seeds.
+Decides what a protocol must fix beforehand, that one version has one record, and that a
+later version says which protocol it amends and why. Knows nothing of streams and seeds.
 """
 
 from sqlalchemy.exc import IntegrityError
@@ -17,11 +17,13 @@ def register_protocol(session: Session, protocol: Protocol) -> models.Protocol:
 
     Raises:
         ProtocolChanged: this version was registered with another record.
-        ProtocolRefused: it leaves something open that must be fixed beforehand.
+        ProtocolRefused: it leaves something open that must be fixed beforehand, or amends
+            an earlier version without naming it.
     """
     check_protocol(protocol)
     known = _find(session, protocol)
     if known is None:
+        _check_amendment(session, protocol)
         session.add(
             models.Protocol(
                 hash=protocol.hash(),
@@ -64,6 +66,29 @@ def check_protocol(protocol: Protocol) -> None:
         fault = _find_fault(estimand)
         if fault:
             raise ProtocolRefused(f"{protocol.experiment}, estimand {estimand.name}: {fault}")
+
+
+def _check_amendment(session: Session, protocol: Protocol) -> None:
+    """A new version names a registered protocol of its experiment, where there is one."""
+    earlier = {
+        row.hash: row.version
+        for row in session.exec(
+            select(models.Protocol).where(models.Protocol.experiment == protocol.experiment)
+        ).all()
+    }
+    name = f"{protocol.experiment} version {protocol.version}"
+    if (protocol.previous_hash is None) != (protocol.amendment is None):
+        raise ProtocolRefused(f"{name}: previous_hash and amendment (why) belong together")
+    if not earlier:
+        return  # a store that never ran the earlier versions
+    newest = max(earlier, key=lambda known: earlier[known])
+    if earlier[newest] > protocol.version:
+        raise ProtocolRefused(f"{name}: version {earlier[newest]} is registered already")
+    if protocol.previous_hash not in earlier:
+        raise ProtocolRefused(
+            f"{name} follows version {earlier[newest]}: set previous_hash to {newest} and say in "
+            "amendment why it was changed"
+        )
 
 
 def _find_fault(estimand: Estimand) -> str | None:

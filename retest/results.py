@@ -1,20 +1,28 @@
 """Reads a stream: its seeds, whether its controls hold, and the outcome that follows.
 
-A stream whose controls or canary fail, or that lost too many seeds, is INVALID whatever
-its numbers say. Smoke streams never conclude.
+A stream whose controls or canary fail, whose mean drifts, or that lost too many seeds, is
+INVALID whatever its numbers say; seeds of a night in which a canary of the same class
+missed do not count. Where nights differ, the unit is the night's mean. Smoke streams never
+conclude.
 """
 
-from dataclasses import dataclass
-from typing import Any
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
+import numpy as np
 from sqlalchemy import not_
 from sqlmodel import Session, func, select
 
 from db.columns import utc_now
 from db.models import CanaryRun, SeedRun, Stream
-from retest.canaries import read_last_canary
+from retest.canaries import find_spoiled_nights, read_last_canary
+from retest.drift import Drift, find_drift
+from retest.night_effect import NightEffect, find_night_effect
+from retest.nights import Array, Groups, average_nights, group_by_night
 from retest.outcomes import Outcome, StreamState, read_stream
-from retest.protocol import Protocol
+from retest.protocol import Estimand, Protocol
 from retest.streams import is_retriable, read_evidence, read_finished
 
 DECIDED = {"CONSISTENT", "SHIFTED", "ATTENUATED"}
@@ -35,7 +43,11 @@ class ControlState:
 
 @dataclass(frozen=True)
 class StreamResult:
-    """Everything that a stream says."""
+    """Everything that a stream says.
+
+    ``state`` is read from seeds, or from night means where ``night_effect`` was found;
+    its ``n`` and ``seeds_to_go`` are in seeds either way.
+    """
 
     state: StreamState
     outcome: Outcome
@@ -46,35 +58,108 @@ class StreamResult:
     censored: int
     lost: int  # crashed at every attempt
     waiting: int  # finished, but after a seed that is still open
+    spoiled: int  # finished, but in a night in which a canary of this class missed
+    night_effect: NightEffect
+    drifts: tuple[Drift, ...]
+
+    @property
+    def unit(self) -> Literal["seed", "night"]:
+        """What counts as one observation."""
+        return "night" if self.night_effect.is_found else "seed"
+
+    @property
+    def units(self) -> int:
+        """How many observations there are."""
+        return self.night_effect.nights if self.night_effect.is_found else len(self.seeds)
 
 
 def read_state(session: Session, stream: Stream, protocol: Protocol) -> StreamResult:
     """Replay a stream from its ledger."""
-    runs = read_evidence(session, stream)
-    names = [estimand.name for estimand in protocol.estimands]
-    values = [[run.measures["estimates"][name] for run in runs] for name in names]
-    state = read_stream(protocol.estimands, values, protocol.alpha)
+    spoiled = find_spoiled_nights(session, stream.environment_class)
+    ready = read_evidence(session, stream)
+    runs = [run for run in ready if run.night_id not in spoiled]
+    columns = [
+        np.array([run.measures["estimates"][estimand.name] for run in runs], dtype=np.float64)
+        for estimand in protocol.estimands
+    ]
+    nights = group_by_night(runs)
+    effect = find_night_effect(columns, nights)
+    drifts = find_drift(protocol.estimands, columns, nights)
     controls = tuple(_read_control(protocol, runs, c.name) for c in protocol.controls)
     canary = read_last_canary(session, stream)
     censored = _count(session, stream, "censored")
     lost = _count_lost(session, stream)
-    reasons = _find_faults(protocol, controls, canary, len(runs), censored + lost)
-    outcome: Outcome = state.outcome
-    if reasons:
-        outcome = "INVALID"
-    elif not protocol.profiles[stream.profile].concludes:
-        outcome, reasons = "UNDECIDED", (f"a {stream.profile} run never concludes",)
+    state = weigh_stream(protocol, columns, nights, effect)
+    faults = (
+        *_find_faults(protocol, controls, canary, len(runs), censored + lost),
+        *_find_spoiling(canary, spoiled),
+        *(describe_drift(drift) for drift in drifts),
+    )
+    outcome, reasons = _judge(protocol, stream, state, faults)
     return StreamResult(
         state=state,
         outcome=outcome,
-        reasons=tuple(reasons),
+        reasons=reasons,
         controls=controls,
         canary=canary,
         seeds=tuple(run.seed_index for run in runs),
         censored=censored,
         lost=lost,
-        waiting=len(read_finished(session, stream)) - len(runs),
+        waiting=len(read_finished(session, stream)) - len(ready),
+        spoiled=len(ready) - len(runs),
+        night_effect=effect,
+        drifts=drifts,
     )
+
+
+def weigh_stream(
+    protocol: Protocol, columns: Sequence[Array], nights: Groups, effect: NightEffect
+) -> StreamState:
+    """The evidence of the seeds, or of night means where there is a night effect.
+
+    ``columns[i]`` are estimand i's values, one a seed in seed order; ``nights`` numbers
+    their nights. What is counted in nights is given in seeds again.
+    """
+    if not effect.is_found:
+        return read_stream(protocol.estimands, columns, protocol.alpha)
+    means = [average_nights(column, nights) for column in columns]
+    state = read_stream([_average(e) for e in protocol.estimands], means, protocol.alpha)
+    seeds = len(nights)
+
+    def to_seeds(units: int | None) -> int | None:
+        return None if units is None else math.ceil(units * seeds / effect.nights)
+
+    return replace(
+        state,
+        seeds_to_go=to_seeds(state.seeds_to_go),
+        estimands=tuple(
+            replace(one, n=seeds, seeds_to_go=to_seeds(one.seeds_to_go)) for one in state.estimands
+        ),
+    )
+
+
+def describe_drift(drift: Drift) -> str:
+    """A drift alarm in words."""
+    return (
+        f"{drift.estimand} drifts: its mean went from {drift.before:.3g} to {drift.after:.3g} "
+        f"since night {drift.since} of the stream (seen at night {drift.raised_at}), and no "
+        "canary says why: find the cause, then give the protocol a new version"
+    )
+
+
+def _average(estimand: Estimand) -> Estimand:
+    """The same estimand for night means: a mean of 0/1 values is a share."""
+    return replace(estimand, kind="bounded") if estimand.kind == "binary" else estimand
+
+
+def _judge(
+    protocol: Protocol, stream: Stream, state: StreamState, faults: tuple[str, ...]
+) -> tuple[Outcome, tuple[str, ...]]:
+    if faults:
+        return "INVALID", faults
+    if not protocol.profiles[stream.profile].concludes:
+        return "UNDECIDED", (f"a {stream.profile} run never concludes",)
+    return state.outcome, ()
 
 
 def conclude_stream(session: Session, stream: Stream, protocol: Protocol) -> Outcome:
@@ -129,6 +214,13 @@ def _find_faults(
     if missing and missing / (finished + missing) > MOST_LOST:
         faults.append(f"{missing} of {finished + missing} seeds ran out of time or never finished")
     return tuple(faults)
+
+
+def _find_spoiling(canary: CanaryRun | None, spoiled: dict[int, str]) -> tuple[str, ...]:
+    """Whether another canary of the same class missed in the night of the last one."""
+    if canary is None or not canary.is_ok or canary.night_id not in spoiled:
+        return ()
+    return (f"a canary of the same environment missed in this night: {spoiled[canary.night_id]}",)
 
 
 def _describe_worst(control: ControlState) -> str:

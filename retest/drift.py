@@ -1,0 +1,117 @@
+"""Whether the mean of a stream has moved since its first nights.
+
+A Shiryaev-Roberts e-detector on night means (as of Shin, Ramdas and Rinaldo, arXiv
+2203.03532): R_t = (R_{t-1} + 1)(1 + lambda (y_t - m)), alarm at R >= 365, so that false alarms
+lie a year of nights apart on average, or more. Decides from which night on a stream is
+no longer one experiment. A second line only: a canary sees a change of environment in the
+same night, this takes weeks. Knows nothing of the claim.
+
+The baseline is the mean of the first twenty nights; a mean within ``TOLERATED`` of it (a
+share of the data's range), or within three standard errors of the baseline, is none of
+its business. Night means are rescaled to a window of four standard deviations around the
+baseline, where bets are worth more than on the whole range; the few beyond it are cut off.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from retest.nights import Array, Groups, average_nights
+from retest.protocol import Estimand
+
+BASELINE_NIGHTS = 20
+ALARM = 365.0  # nights between false alarms, at least
+TOLERATED = 0.02  # of the range of bounded data
+ERRORS = 3.0  # standard errors of the baseline that are tolerated too
+WINDOW = 4.0  # standard deviations of night means, on each side
+STAKE = 0.75  # of the capital that one night may put at risk
+
+
+@dataclass(frozen=True)
+class Drift:
+    """An alarm: at which night it was raised, where the mean began to move, and how far.
+
+    Nights are counted from 1 within the stream; ``before`` and ``after`` are the means of
+    the baseline and of the nights since ``since``, in the estimand's unit.
+    """
+
+    estimand: str
+    raised_at: int
+    since: int
+    before: float
+    after: float
+
+
+def find_drift(
+    estimands: Sequence[Estimand], columns: Sequence[Array], nights: Groups
+) -> tuple[Drift, ...]:
+    """The first alarm of each estimand; ``columns[i]`` are its seeds, shape (seeds,).
+
+    The alarm level is raised by the number of estimands, so that it holds for the stream.
+    """
+    alarms = []
+    for estimand, column in zip(estimands, columns, strict=True):
+        means = average_nights(column, nights) if nights.size else np.zeros(0)
+        alarm = _find_alarm(means, measure_range(estimand), ALARM * len(columns))
+        if alarm is not None:
+            since, raised_at = alarm
+            before = float(means[:BASELINE_NIGHTS].mean())
+            after = float(means[since : raised_at + 1].mean())
+            alarms.append(Drift(estimand.name, raised_at + 1, since + 1, before, after))
+    return tuple(alarms)
+
+
+def measure_range(estimand: Estimand) -> float:
+    """How far apart two seeds can be; 0 for unbounded data, which have no such scale."""
+    if estimand.kind == "unbounded" or estimand.bounds is None:
+        return 0.0
+    return estimand.bounds[1] - estimand.bounds[0]
+
+
+def detect(means: Array, width: float) -> tuple[Array, Array]:
+    """Log detectors of a rise and of a fall after the baseline.
+
+    ``means`` has shape (nights, streams), more than ``BASELINE_NIGHTS`` nights; ``width``
+    is the range of the data. Returns the two, each of shape (nights - 20, streams, 2)
+    joined on the last axis as (log R, log of the night's factor).
+    """
+    first, later = means[:BASELINE_NIGHTS], means[BASELINE_NIGHTS:]
+    centre, spread = first.mean(axis=0), first.std(axis=0, ddof=1)
+    tolerated = np.maximum(TOLERATED * width, ERRORS * spread / math.sqrt(BASELINE_NIGHTS))
+    reach = np.maximum(WINDOW * spread, 2 * tolerated)
+    safe = np.where(reach > 0, reach, 1.0)
+    level = 0.5 + tolerated / (2 * safe)  # the highest mean, within the window, that is none
+    placed = np.clip(0.5 + (later - centre) / (2 * safe), 0.0, 1.0)
+    rise, fall = (
+        np.where(reach > 0, np.log1p(STAKE / level * (side - level)), -math.inf)
+        for side in (placed, 1.0 - placed)
+    )
+    return _sum_starts(rise), _sum_starts(fall)
+
+
+def _sum_starts(factors: Array) -> Array:
+    """log R_t and the factors; R is the sum, over all starts, of the products since then."""
+    level = np.full(factors.shape[1:], -math.inf)
+    detectors = np.empty((*factors.shape, 2))
+    for night, factor in enumerate(factors):
+        level = np.logaddexp(level, 0.0) + factor
+        detectors[night, :, 0], detectors[night, :, 1] = level, factor
+    return detectors
+
+
+def _find_alarm(means: Array, width: float, alarm: float) -> tuple[int, int] | None:
+    """Since when, and when raised, counted from 0; None while there is no alarm."""
+    if len(means) <= BASELINE_NIGHTS:
+        return None
+    rise, fall = (side[:, 0, :] for side in detect(means[:, None], width))
+    both = np.logaddexp(rise[:, 0], fall[:, 0]) - math.log(2)  # their mean is a detector too
+    raised = np.flatnonzero(both >= math.log(alarm))
+    if not raised.size:
+        return None
+    night = int(raised[0])
+    leading = rise if rise[night, 0] >= fall[night, 0] else fall
+    back = np.cumsum(leading[night::-1, 1])  # of the product that began k nights ago
+    since = night - int(np.argmax(back))
+    return BASELINE_NIGHTS + since, BASELINE_NIGHTS + night

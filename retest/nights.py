@@ -1,0 +1,40 @@
+"""Which seeds ran in one night, and the mean of each night.
+
+Decides how seeds are grouped: by the night that ran them, and by the day (UTC) on which
+they were started where a person ran them by hand. Nights lie in the order in which they
+began. Knows nothing of evidence.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from db.models import SeedRun
+
+Array = NDArray[np.float64]
+Groups = NDArray[np.int_]
+
+
+def group_by_night(runs: Sequence[SeedRun]) -> Groups:
+    """The number of the night, 0, 1, ..., of each run; shape (seeds,)."""
+    keys = [_name_night(run) for run in runs]
+    began: dict[str, float] = {}
+    for key, run in zip(keys, runs, strict=True):
+        began[key] = min(began.get(key, float("inf")), run.started_at.timestamp())
+    ordered = sorted(began, key=lambda key: (began[key], key))
+    position = {key: number for number, key in enumerate(ordered)}
+    return np.array([position[key] for key in keys], dtype=np.int_)
+
+
+def average_nights(values: Array, nights: Groups) -> Array:
+    """The mean of each night's seeds, in the order of the nights; shape (nights,)."""
+    count = np.bincount(nights)
+    means: Array = np.bincount(nights, weights=values) / count
+    return means
+
+
+def _name_night(run: SeedRun) -> str:
+    if run.night_id is not None:
+        return f"night {run.night_id:012d}"
+    return f"day {run.started_at.date().isoformat()}"
