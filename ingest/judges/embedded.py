@@ -1,78 +1,100 @@
-"""The offline judge: linear weights on likeness, cue words and a bag of words.
+"""The offline judge: linear weights on sentence vectors, likeness, cue words and a bag of words.
 
-It says a stance only where its precision on unseen claims was measured to be good enough
-(``embedded.md``); otherwise ``unclear``, with the closest sentences. Paper text cannot
-instruct it: instruction-like text is flagged, and the sentences that hold it are left out
-before anything is computed.
+It states a side only in bands of probability whose precision on unseen claims was measured
+to be clearly better than chance (``embedded.md``), says how good each band is, and answers
+``unclear`` otherwise. Without the encoder's package it judges by word features alone, under
+another name. Paper text cannot instruct it: instruction-like text is flagged, and the
+sentences that hold it are left out before anything is computed.
 """
 
 from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ingest.judges import Judgement, PaperText, Span, Stance
+from ingest.judges.dense import choose_spans, meet
+from ingest.judges.encoder_weights import find_encoder
 from ingest.judges.features import CLOSEST, bag_words, compare
 from ingest.judges.instructions import blank_instructions
+from ingest.judges.operating_points import CLASSES, NEITHER, Band, Rule
 from ingest.judges.reading import PaperReading, Reader, TextReading, Vector
-from ingest.judges.weights import CLASSES, Weights, load_weights
-from ingest.sentences import PaperSentence
+from ingest.judges.sentence_encoder import SentenceEncoder, strip_date
+from ingest.judges.weights import Weights, load_weights
+from ingest.sentences import TITLE, PaperSentence
 
 STANCE_OF_CLASS: tuple[Stance, ...] = ("supports", "relaxes", "unclear")
 CACHED_PAPERS = 2000
 
 
-class EmbeddedJudge:
-    """Judges a pair by the model that has not been trained on its claim."""
+class Answer(NamedTuple):
+    """What a voice says of one pair before it is put into words."""
 
-    def __init__(self, weights: Weights) -> None:
+    probabilities: Vector  # of CLASSES
+    order: Vector  # a score a span: which is the likeliest evidence
+    rule: Rule
+
+
+class EmbeddedJudge:
+    """Judges a pair by the voice that has not been trained on its claim."""
+
+    def __init__(self, weights: Weights, use_encoder: bool = True) -> None:
         self._weights = weights
+        path = find_encoder() if use_encoder else None
+        self._encoder = SentenceEncoder(path, weights.pieces) if path else None
         self._reader = Reader()
         self._read_claim = lru_cache(maxsize=64)(self._read_claim_afresh)
         self._read_paper = lru_cache(maxsize=CACHED_PAPERS)(self._read_paper_afresh)
 
     @property
     def name(self) -> str:
-        """Name, version and the training file's hash."""
-        return f"embedded-{self._weights.version}+{self._weights.training_hash[:8]}"
+        """Name, version, "words" where the encoder is missing, and the training file's hash."""
+        kind = "" if self._encoder else "-words"
+        return f"embedded-{self._weights.version}{kind}+{self._weights.training_hash[:8]}"
 
     @property
     def quality(self) -> str:
-        """Where it speaks, and what its leanings are worth on claims that it had not seen."""
-        measured, bars = self._weights.measured, self._weights.thresholds
-        spoken = [name for name, bar in bars.items() if bar is not None]
-        leaning = measured["leaning"]
-        low, high = leaning["ci95"]
+        """What its stances are worth on claims that it had not seen."""
+        facts = self._weights.measured
+        measured = facts["full" if self._encoder else "words"]
+        low, high = measured["spoken"]["ci95"]
+        rule = self._weights.final.rule if self._encoder else self._weights.final.words_rule
+        bands = [
+            f"{band.word} {name} {band.precision:.0%} right"
+            for name, side in zip(CLASSES, rule.bands, strict=False)
+            for band in side
+            if band.speaks
+        ]
+        missing = "" if self._encoder else " (by word features alone: no encoder package)"
         return (
-            f"states {' and '.join(spoken) if spoken else 'no stance'}"
-            f"{'' if spoken else ', as its precision on unseen claims was too low'}; its leanings "
-            f"reach a three-way macro-F1 of {leaning['macro_f1']:.2f} [{low:.2f}, {high:.2f}] by "
-            f"leave-claims-out on {measured['pairs']:,} labelled pairs of {measured['claims']} "
-            "claims"
+            f"three-way macro-F1 {measured['spoken']['macro_f1']:.2f} [{low:.2f}, {high:.2f}] by "
+            f"leave-claims-out on {facts['pairs']:,} labelled pairs of {facts['claims']} claims"
+            f"{missing}; {', '.join(bands) if bands else 'states no stance'}"
         )
 
     def has_seen(self, claim: str) -> bool:
-        """Whether the claim was in the training data (then a fold model answers)."""
+        """Whether the claim was in the training data (then a fold's voice answers)."""
         return self._weights.has_seen(claim)
 
     def judge_stance(self, claim: str, paper: PaperText) -> Judgement:
         """Stance, evidence sentence and closest sentences of one pair."""
         reading, bag, flags = self._read_paper(paper.title, paper.abstract)
-        scope = {"flags": flags} if flags else {}
+        scope: dict[str, Any] = {"flags": flags} if flags else {}
         if not reading.spans:
             return Judgement("unclear", scope=scope)
-        pair = compare(
-            self._read_claim(claim), reading, self._reader.unit_table, self._weights.statistics
-        )
-        model = self._weights.model_for(claim)
-        order = np.argsort(-model.score_sentences(pair), kind="stable")
-        closest = [_span(reading.spans[index]) for index in order[:CLOSEST]]
-        probabilities = [float(p) for p in model.weigh(pair, bag)]
-        spoken = self._speak(probabilities)
-        speaks = STANCE_OF_CLASS[spoken] != "unclear"
-        leaning = int(np.argmax(np.array(probabilities) * self._weights.leaning_factors))
+        answer = self._ask(claim, reading, bag)
+        ranked = np.argsort(-answer.order, kind="stable")
+        closest = [_span(reading.spans[index]) for index in ranked[:CLOSEST]]
+        probabilities = [float(p) for p in answer.probabilities]
+        leaning = int(np.argmax(np.array(probabilities) * np.array(answer.rule.factors)))
+        side = leaning != NEITHER
+        band = answer.rule.find_band(leaning, probabilities[leaning]) if side else None
+        if band is not None:
+            scope["band"] = describe_band(band)
+        speaks = band is not None and band.speaks
         return Judgement(
-            STANCE_OF_CLASS[spoken],
-            confidence=probabilities[spoken] if speaks else None,
+            STANCE_OF_CLASS[leaning] if speaks else "unclear",
+            confidence=probabilities[leaning] if speaks else None,
             quote=closest[0] if speaks else None,
             closest=closest,
             leaning=STANCE_OF_CLASS[leaning],
@@ -80,14 +102,21 @@ class EmbeddedJudge:
             scope=scope,
         )
 
-    def _speak(self, probabilities: list[float]) -> int:
-        """The class whose threshold is passed by most; the last class if none is."""
-        margins = [
-            -1.0 if bar is None else probabilities[CLASSES.index(name)] - bar
-            for name, bar in self._weights.thresholds.items()
-        ]
-        best = int(np.argmax(margins))  # thresholds stand in the order of the classes
-        return best if margins[best] >= 0 else len(probabilities) - 1
+    def _ask(self, claim: str, reading: PaperReading, bag: Vector) -> Answer:
+        pair = compare(
+            self._read_claim(claim), reading, self._reader.unit_table, self._weights.statistics
+        )
+        voice = self._weights.voice_for(claim)
+        if self._encoder is None:
+            scores = voice.words.score_sentences(pair)
+            return Answer(voice.words.weigh(pair, bag), scores, voice.words_rule)
+        scores = voice.full.score_sentences(pair)
+        chosen = choose_spans(reading.spans, scores)
+        texts = [reading.spans[index].text for index in chosen]
+        vectors = self._encoder.encode([strip_date(claim), *texts])
+        titles = sum(reading.spans[index].section == TITLE for index in chosen)
+        meeting = meet(vectors[0], vectors[1:], scores[chosen], titles, pair.sign)
+        return Answer(voice.full.weigh(pair, bag, meeting), scores, voice.rule)
 
     def _read_claim_afresh(self, claim: str) -> TextReading:
         return self._reader.read([claim], self._weights.statistics)[0]
@@ -105,6 +134,17 @@ class EmbeddedJudge:
 def load_embedded_judge() -> EmbeddedJudge:
     """The judge with the weights that ship with the package."""
     return EmbeddedJudge(load_weights())
+
+
+def describe_band(band: Band) -> dict[str, Any]:
+    """What is printed beside a proposal: how often answers like it were right."""
+    low, high = band.interval
+    return {
+        "word": band.word,
+        "precision": round(band.precision, 3),
+        "ci95": [round(low, 3), round(high, 3)],
+        "n": band.n,
+    }
 
 
 def _span(sentence: PaperSentence) -> Span:

