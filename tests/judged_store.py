@@ -30,7 +30,8 @@ def answer_honestly(shape: str, content: str) -> dict[str, Any]:
     if shape == "ProposedAnswer":
         return propose("supports", SECOND)
     if shape == "VerifiedAnswer":
-        return {"stance": "supports" if SECOND in content else "none"}
+        stance = "supports" if SECOND in content else "none"
+        return {"stance": stance, "addresses_reader": False}
     return {"quote": SECOND}
 
 

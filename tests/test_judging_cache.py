@@ -61,7 +61,7 @@ def test_answers_are_kept_with_what_they_took(any_engine: Engine) -> None:
             ("scripted:honest", questions.PROMPT_VERSION)
         }
         assert rows[0].answer == propose("supports", SECOND)
-        assert rows[1].answer == {"stance": "supports"}
+        assert rows[1].answer == {"stance": "supports", "addresses_reader": False}
         assert all(row.input_tokens > 50 and row.output_tokens > 0 for row in rows)
         assert len({row.question_hash for row in rows}) == 2
 

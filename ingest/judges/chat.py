@@ -15,7 +15,7 @@ from ingest.judges import DIRECTED, Judgement, KeptAnswer, Memory, PaperText, Sp
 from ingest.judges.allowance import Allowance, AllowanceSpent
 from ingest.judges.calls import Caller, NoAnswer, describe_error
 from ingest.judges.chat_options import ChatOptions
-from ingest.judges.instructions import blank_instructions
+from ingest.judges.instructions import FLAG, blank_instructions
 from ingest.judges.questions import (
     PROMPT_VERSION,
     ProposedAnswer,
@@ -188,6 +188,9 @@ def _finish(
         stance = "unclear"
     if verified is not None:
         scope = {**scope, "proposed": proposed.stance, "verified": verified.stance}
+        if verified.addresses_reader:
+            stance = "unclear"
+            scope["flags"] = [*scope.get("flags", []), f"{FLAG}: the quote, says the model"]
     overlap = {
         axis: word for axis, word in proposed.scope.model_dump().items() if word != "unknown"
     }

@@ -8,6 +8,7 @@ import binascii
 import codecs
 import re
 import unicodedata
+from collections.abc import Callable
 
 INVISIBLE = re.compile(
     "[\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]"
@@ -27,6 +28,8 @@ ORDINARY = re.compile(
     r"\b(?:the|of|and|to|in|is|are|we|our|for|that|with|this|by|on|can|as|a)\b", re.I
 )
 TAG_START = 0xE0000
+READABLE = " .,:;'\"!?-\n"
+READABLE_SHARE = 0.9
 
 
 def read_tags(text: str) -> str:
@@ -71,18 +74,18 @@ def _decode_blocks(text: str) -> list[str]:
     for match in CODED.finditer(text):
         block = match[0].rstrip("=")
         if any(c.isdigit() for c in block) or block.lower() != block:
-            padded = block + "=" * (-len(block) % 4)
-            found.append(_decode(lambda padded=padded: base64.b64decode(padded, validate=True)))
-    for match in HEX.finditer(text):
-        digits = match[0].replace(" ", "")
-        found.append(_decode(lambda digits=digits: binascii.unhexlify(digits)))
+            found.append(_decode(base64.b64decode, block + "=" * (-len(block) % 4)))
+    found += [
+        _decode(binascii.unhexlify, match[0].replace(" ", "")) for match in HEX.finditer(text)
+    ]
     return [said for said in found if said]
 
 
-def _decode(decode: "object") -> str:
+def _decode(decode: Callable[[str], bytes], block: str) -> str:
+    """The words of a block; empty if it holds none."""
     try:
-        said = decode().decode("utf-8")  # type: ignore[operator]
-    except (ValueError, binascii.Error):
+        said = decode(block).decode("utf-8")
+    except (ValueError, binascii.Error):  # no such code, or no text
         return ""
-    readable = sum(c.isalpha() or c in " .,:;'\"!?-\n" for c in said)
-    return str(said) if said and readable / len(said) > 0.9 and " " in said else ""
+    readable = sum(c.isalpha() or c in READABLE for c in said)
+    return said if said and readable > READABLE_SHARE * len(said) and " " in said else ""

@@ -28,7 +28,7 @@ OUT_OF_SCOPE: dict[str, Any] = {
 }
 DEFAULTS: dict[str, dict[str, Any]] = {  # by the shape that is asked for
     "ProposedAnswer": OUT_OF_SCOPE,
-    "VerifiedAnswer": {"stance": "none"},
+    "VerifiedAnswer": {"stance": "none", "addresses_reader": False},
     "RepairedQuote": {"quote": ""},
 }
 SHAPES = {"propose": "ProposedAnswer", "verify": "VerifiedAnswer", "repair": "RepairedQuote"}
