@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from sqlalchemy import Engine, create_engine, text
 from sqlmodel import Session
@@ -20,6 +21,9 @@ def pytest_configure(config: pytest.Config) -> None:
         if name != "REASSAY_TEST_DATA":
             del os.environ[name]
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # The same examples in every run; a busy machine is no failure.
+    hypothesis.settings.register_profile("suite", deadline=None, derandomize=True)
+    hypothesis.settings.load_profile("suite")
 
 
 def skip_unless_ci(reason: str) -> None:
