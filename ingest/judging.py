@@ -221,7 +221,7 @@ def _find_waiting(
         col(Evidence.judge) == judge,
     )
     query = (
-        select(Candidate, ClaimRevision, PaperVersion, Paper.arxiv_id)
+        select(Candidate, ClaimRevision, PaperVersion, Paper)
         .join(Claim, col(Claim.id) == Candidate.claim_id)
         .join(ClaimRevision, col(ClaimRevision.id) == Candidate.claim_revision_id)
         .join(Paper, col(Paper.id) == Candidate.paper_id)
@@ -236,8 +236,9 @@ def _find_waiting(
     if claim_id is not None:
         query = query.where(Candidate.claim_id == claim_id)
     pairs: dict[PairKey, Pair] = {}
-    for candidate, revision, version, arxiv_id in session.exec(query):
-        pair = Pair(candidate, revision, version, arxiv_id)
+    for candidate, revision, version, paper in session.exec(query):
+        published = paper.published or paper.listed
+        pair = Pair(candidate, revision, version, paper.arxiv_id, published, paper.authors)
         pairs.setdefault(_make_key(pair), pair)
         if limit is not None and len(pairs) >= limit:
             break
