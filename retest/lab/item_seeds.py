@@ -5,8 +5,10 @@ set, so every stream has an address of its own.
 """
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 def hash_seed(task: str, seed: int, index: int) -> int:
@@ -18,3 +20,11 @@ def hash_seed(task: str, seed: int, index: int) -> int:
 def open_stream(task: str, seed: int, index: int = 0) -> np.random.Generator:
     """The random stream of block ``index`` of a task's items under a seed."""
     return np.random.Generator(np.random.PCG64(hash_seed(task, seed, index)))
+
+
+def hash_seeds(task: str, seed: int, items: Sequence[int], samples: int) -> NDArray[np.uint64]:
+    """A seed for every sample of every item: [items, samples], each the hash of its address."""
+    rows = [
+        [hash_seed(f"{task}/{sample}", seed, item) for sample in range(samples)] for item in items
+    ]
+    return np.array(rows, dtype=np.uint64)

@@ -6,161 +6,74 @@ hold 12 * depth * width^2 parameters exactly (at mlp_ratio 4 and full key-value 
 sizes compare cleanly.
 """
 
-from dataclasses import dataclass
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Positions = Literal["learned", "rope", "none"]
-ROPE_BASE = 10_000.0
+from retest.lab.attention import Attention, make_rotations, normalise
+from retest.lab.experts import Experts
+from retest.lab.latent import Latent, State, Transitions
+from retest.lab.ngrams import NgramMemory
+from retest.lab.options import ModelOptions
+from retest.lab.passage import Memory, Passage
+
+__all__ = [
+    "ModelOptions",
+    "Transformer",
+    "build_model",
+    "count_block_parameters",
+    "count_parameters",
+]
+
 INITIAL_DEVIATION = 0.02
-
-
-@dataclass(frozen=True)
-class ModelOptions:
-    """What a model is made of; ``context`` is the longest sequence, in tokens."""
-
-    vocabulary: int
-    context: int
-    depth: int = 3
-    width: int = 64
-    heads: int = 4
-    kv_heads: int | None = None  # None: as many as heads
-    mlp_ratio: float = 4.0
-    positions: Positions = "rope"
-
-    @property
-    def head_width(self) -> int:
-        """Channels of one head."""
-        return self.width // self.heads
-
-    @property
-    def kept_heads(self) -> int:
-        """Heads whose keys and values exist (fewer than ``heads``: they are shared)."""
-        return self.heads if self.kv_heads is None else self.kv_heads
-
-
-class LayerMemory:
-    """Keys and values of one block for the positions seen: [n * kept heads, time, channel] each."""
-
-    def __init__(self, options: ModelOptions, rows: int, device: torch.device) -> None:
-        shape = (2, rows * options.kept_heads, options.context, options.head_width)
-        self.pairs = torch.empty(shape, device=device)
-        self.length = 0
-
-    def append(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Store new keys and values; returns all that are held."""
-        end = self.length + keys.shape[1]
-        self.pairs[0, :, self.length : end] = keys
-        self.pairs[1, :, self.length : end] = values
-        self.length = end
-        return self.pairs[0, :, :end], self.pairs[1, :, :end]
-
-
-def normalise(x: Tensor) -> Tensor:
-    """Layer normalisation without weights."""
-    return F.layer_norm(x, x.shape[-1:])
-
-
-def make_rotations(options: ModelOptions) -> Tensor:
-    """Rotary positions (arXiv:2104.09864) as one matrix a position: [context, channel, channel].
-
-    A batched product with these is faster on a CPU than the usual cosines and sines.
-    """
-    half = options.head_width // 2
-    frequencies = ROPE_BASE ** (-torch.arange(half, dtype=torch.float64) / half)
-    angles = torch.outer(torch.arange(options.context, dtype=torch.float64), frequencies)
-    cosines, sines = torch.diag_embed(angles.cos()), torch.diag_embed(angles.sin())
-    upper = torch.cat((cosines, sines), dim=2)
-    lower = torch.cat((-sines, cosines), dim=2)
-    return torch.cat((upper, lower), dim=1).float()
-
-
-def split_heads(x: Tensor, channels: int, rotations: Tensor | None) -> Tensor:
-    """[n, t, heads * channels] -> [n * heads, t, channels], rotated by position where asked."""
-    rows, times, width = x.shape
-    if rotations is None:
-        heads = x.view(rows, times, width // channels, channels).transpose(1, 2)
-        return heads.reshape(-1, times, channels)
-    by_time = x.transpose(0, 1).reshape(times, -1, channels)
-    return torch.bmm(by_time, rotations[-times:]).transpose(0, 1)
-
-
-class Attention(nn.Module):
-    """Causal self-attention, written out: on short sequences it beats the fused kernel of a CPU."""
-
-    def __init__(self, options: ModelOptions) -> None:
-        super().__init__()
-        self.options = options
-        kept_width = options.kept_heads * options.head_width
-        self.query = nn.Linear(options.width, options.width, bias=False)
-        self.key = nn.Linear(options.width, kept_width, bias=False)
-        self.value = nn.Linear(options.width, kept_width, bias=False)
-        self.out = nn.Linear(options.width, options.width, bias=False)
-
-    def forward(
-        self,
-        asking: Tensor,
-        seen: Tensor,
-        rotations: Tensor | None,
-        hidden: Tensor,
-        memory: LayerMemory | None,
-    ) -> Tensor:
-        """Attend from the last ``asking`` [n, t, width] positions to all that were ``seen``.
-
-        ``hidden`` [t, all positions] is -inf where a position must not look. ``rotations``
-        cover the positions of ``seen``.
-        """
-        rows, times, width = asking.shape
-        heads, channels = self.options.heads, self.options.head_width
-        queries = split_heads(self.query(asking), channels, rotations)
-        keys = split_heads(self.key(seen), channels, rotations)
-        values = split_heads(self.value(seen), channels, None)
-        if memory is not None:
-            keys, values = memory.append(keys, values)
-        if self.options.kept_heads < heads:
-            shared_by = heads // self.options.kept_heads
-            keys = keys.repeat_interleave(shared_by, dim=0)
-            values = values.repeat_interleave(shared_by, dim=0)
-        scale = channels**-0.5
-        scores = torch.baddbmm(hidden, queries, keys.transpose(1, 2), alpha=scale)
-        mixed = torch.bmm(scores.softmax(-1), values)
-        mixed = mixed.view(rows, heads, times, channels).transpose(1, 2)
-        result: Tensor = self.out(mixed.reshape(rows, times, width))
-        return result
+WRITERS = ("out.weight", "narrow.weight", "narrow")  # matrices that write to the residual stream
+BLANK = ("convolution", "prior.weight", "posterior.weight")  # weights that begin at zero
 
 
 class Block(nn.Module):
-    """Attention and a two-layer perceptron, each on a normalised residual stream."""
+    """Attention and perceptrons, each on a normalised residual stream."""
 
-    def __init__(self, options: ModelOptions) -> None:
+    def __init__(self, options: ModelOptions, place: int) -> None:
         super().__init__()
-        inner = round(options.mlp_ratio * options.width)
+        inner = options.inner_width
+        if options.ngrams is not None and options.has_ngrams(place):
+            self.ngrams = NgramMemory(options, options.ngrams, place)
         self.attention = Attention(options)
-        self.widen = nn.Linear(options.width, inner, bias=False)
-        self.narrow = nn.Linear(inner, options.width, bias=False)
+        if inner:
+            self.widen = nn.Linear(options.width, inner, bias=False)
+            if options.mlp == "swiglu":
+                self.gate = nn.Linear(options.width, inner, bias=False)
+            self.narrow = nn.Linear(inner, options.width, bias=False)
+        if options.experts is not None and options.has_experts(place):
+            self.experts = Experts(options.experts, options.width)
+        self.parts = frozenset(dict(self.named_children()))
 
-    def forward(
-        self,
-        x: Tensor,
-        asking_from: int,
-        rotations: Tensor | None,
-        hidden: Tensor,
-        memory: LayerMemory | None,
-    ) -> Tensor:
+    def forward(self, x: Tensor, passage: Passage, asking_from: int = 0) -> Tensor:
         """[n, t, width] -> [n, t - asking_from, width]: earlier positions are only looked at."""
+        number = passage.count_pass()
+        if "ngrams" in self.parts:
+            x = x + self.ngrams(x, passage, number)
         seen = normalise(x)
         x = x[:, asking_from:]
-        x = x + self.attention(seen[:, asking_from:], seen, rotations, hidden, memory)
-        inner = F.relu(self.widen(normalise(x)), inplace=True)
-        result: Tensor = x + self.narrow(inner)
-        return result
+        x = x + self.attention(seen[:, asking_from:], seen, passage, number)
+        ready = normalise(x)
+        if "widen" in self.parts:
+            x = x + self.narrow(self.activate(ready))
+        if "experts" in self.parts:
+            written, imbalance = self.experts(ready)
+            passage.imbalances.append(imbalance)
+            x = x + written
+        return x
+
+    def activate(self, x: Tensor) -> Tensor:
+        """The inner channels of the block's own perceptron."""
+        if "gate" in self.parts:
+            return F.silu(self.gate(x)) * self.widen(x)
+        return F.relu(self.widen(x), inplace=True)
 
 
 class Transformer(nn.Module):
-    """The model: embedding, blocks, and a head of its own."""
+    """The model: embedding, blocks (some perhaps in a loop), and a head."""
 
     hidden: Tensor
     rotations: Tensor
@@ -171,36 +84,129 @@ class Transformer(nn.Module):
         self.embedding = nn.Embedding(options.vocabulary, options.width)
         if options.positions == "learned":
             self.position_embedding = nn.Embedding(options.context, options.width)
-        self.blocks = nn.ModuleList(Block(options) for _ in range(options.depth))
-        self.head = nn.Linear(options.width, options.vocabulary, bias=False)
-        future = torch.full((options.context, options.context), float("-inf")).triu(1)
-        self.register_buffer("hidden", future, persistent=False)
+        self.blocks = nn.ModuleList(Block(options, place) for place in range(options.depth))
+        if options.loop is not None:
+            self.transitions = Transitions(options, options.loop)
+        if not options.is_tied:
+            self.head = nn.Linear(options.width, options.vocabulary, bias=False)
+        hidden = torch.full((options.context, options.context), float("-inf")).triu(1)
+        if not options.is_causal:
+            hidden.zero_()
+        self.register_buffer("hidden", hidden, persistent=False)
         self.register_buffer("rotations", make_rotations(options), persistent=False)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie."""
+        return self.embedding.weight.device
+
     def forward(
-        self, tokens: Tensor, logits_from: int = 0, memories: list[LayerMemory] | None = None
+        self,
+        tokens: Tensor,
+        logits_from: int = 0,
+        memory: Memory | None = None,
+        latent: Latent | None = None,
     ) -> Tensor:
-        """Logits [n, t - logits_from, vocabulary] for the tokens [n, t] that follow ``memories``.
+        """Logits [n, t - logits_from, vocabulary] for the tokens [n, t] that follow ``memory``.
 
         Positions before ``logits_from`` skip the part of the last block that nobody reads.
         """
-        begin = memories[0].length if memories else 0
+        return self.write_logits(self.read(tokens, self.open(tokens, memory), logits_from, latent))
+
+    def open(self, tokens: Tensor, memory: Memory | None = None) -> Passage:
+        """A passage over these tokens, after what ``memory`` holds."""
+        begin = memory.length if memory else 0
         end = begin + tokens.shape[1]
+        seen = tokens
+        if memory is not None:
+            memory.tokens[:, begin:end] = tokens
+            memory.length, seen = end, memory.tokens[:, :end]
+        rotations = self.rotations[begin:end] if self.options.positions == "rope" else None
+        return Passage(begin, end, seen, rotations, self.hidden[begin:end, :end], memory)
+
+    def read(
+        self, tokens: Tensor, passage: Passage, logits_from: int = 0, latent: Latent | None = None
+    ) -> Tensor:
+        """Normalised last states [n, t - logits_from, width]: what the head (or a probe) reads."""
         x = self.embedding(tokens)
         if self.options.positions == "learned":
-            x = x + self.position_embedding.weight[begin:end]
-        rotations = self.rotations[begin:end] if self.options.positions == "rope" else None
-        for number, block in enumerate(self.blocks):
-            asking_from = logits_from if number == len(self.blocks) - 1 else 0
-            hidden = self.hidden[begin + asking_from : end, :end]
-            x = block(x, asking_from, rotations, hidden, memories[number] if memories else None)
-        logits: Tensor = self.head(normalise(x))
-        return logits
+            x = x + self.position_embedding.weight[passage.begin : passage.end]
+        if self.options.loop is None:
+            return self.finish(x, passage, logits_from)
+        inputs = self.prepare(x, passage)
+        state = self.loop(inputs, passage, latent or Latent())
+        return self.finish(state.high, passage, logits_from)
 
-    def remember(self, rows: int) -> list[LayerMemory]:
-        """Empty memories for decoding ``rows`` sequences."""
-        device = self.embedding.weight.device
-        return [LayerMemory(self.options, rows, device) for _ in self.blocks]
+    def prepare(self, x: Tensor, passage: Passage) -> Tensor:
+        """The blocks before the loop; their output is the input of every transition."""
+        first = self.options.loop.first if self.options.loop else 0
+        for block in self.list_outside(0, first):
+            x = block(x, passage)
+        return x
+
+    def loop(self, inputs: Tensor, passage: Passage, latent: Latent) -> State:
+        """All transitions from the first state on."""
+        options = self.options.loop
+        if options is None:
+            raise ValueError("a model without a loop has no transitions")
+        loops = options.times if latent.loops is None else latent.loops
+        untrained = 0 if latent.trained is None else loops - latent.trained
+        answers = None if latent.answers is None else self.embedding(latent.answers)
+        state = self.transitions.start(inputs)
+        for number in range(loops):
+            noise = None if latent.noise is None else latent.noise[number]
+            with torch.set_grad_enabled(torch.is_grad_enabled() and number >= untrained):
+                state = self.transit(state, inputs, passage, noise, answers)
+        return state
+
+    def transit(
+        self,
+        state: State,
+        inputs: Tensor,
+        passage: Passage,
+        noise: Tensor | None = None,
+        answers: Tensor | None = None,
+    ) -> State:
+        """One transition of the state; ``answers`` are embedded tokens [n, t, width]."""
+        high, low = state
+        for _ in range(self.options.loop.inner if self.options.loop else 0):
+            low = self.core(self.transitions.inject(low + high, inputs), passage)
+        if self.options.loop and self.options.loop.inner:
+            high = self.core(high + low, passage)
+        else:
+            high = self.core(self.transitions.inject(high, inputs), passage)
+        if noise is not None:
+            high, divergence = self.transitions.disturb(high, noise, answers)
+            if divergence is not None:
+                passage.divergences.append(divergence)
+        return State(high, low)
+
+    def core(self, x: Tensor, passage: Passage) -> Tensor:
+        """The blocks of the loop, once."""
+        loop = self.options.loop
+        for block in self.blocks[loop.first : loop.last] if loop else ():
+            x = block(x, passage)
+        return x
+
+    def finish(self, x: Tensor, passage: Passage, logits_from: int = 0) -> Tensor:
+        """The blocks after the loop (without one: all), normalised, from ``logits_from`` on."""
+        blocks = self.list_outside(self.options.loop.last if self.options.loop else 0, None)
+        for block in blocks[:-1]:
+            x = block(x, passage)
+        return normalise(blocks[-1](x, passage, logits_from) if blocks else x[:, logits_from:])
+
+    def list_outside(self, begin: int, end: int | None) -> list[nn.Module]:
+        """Blocks outside a loop in the order of their passes."""
+        return [block for block in self.blocks[begin:end] for _ in range(self.options.repeats)]
+
+    def write_logits(self, states: Tensor) -> Tensor:
+        """Logits of normalised states."""
+        weight = self.embedding.weight if self.options.is_tied else self.head.weight
+        return F.linear(states, weight)
+
+    def remember(self, rows: int, room: int | None = None) -> Memory:
+        """Empty memory for decoding ``rows`` sequences of up to ``room`` tokens (None: context)."""
+        return Memory(self.options, rows, room or self.options.context, self.device)
 
 
 def build_model(options: ModelOptions, seed: int, device: torch.device) -> Transformer:
@@ -210,10 +216,14 @@ def build_model(options: ModelOptions, seed: int, device: torch.device) -> Trans
     """
     generator = torch.Generator().manual_seed(seed)
     model = Transformer(options)
+    passes = len(options.list_passes())
     for name, weight in model.named_parameters():
-        writes = name.endswith(("out.weight", "narrow.weight"))
-        shrink = (2 * options.depth) ** -0.5 if writes else 1.0
-        spread = INITIAL_DEVIATION if "embedding" in name else weight.shape[1] ** -0.5
+        if name.endswith(BLANK):
+            nn.init.zeros_(weight)
+            continue
+        shrink = (2 * passes) ** -0.5 if name.endswith(WRITERS) else 1.0
+        is_table = "embedding" in name or name.endswith("tables")
+        spread = INITIAL_DEVIATION if is_table else weight.shape[-1] ** -0.5
         nn.init.normal_(weight, std=spread * shrink, generator=generator)
     return model.to(device)
 
