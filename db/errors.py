@@ -53,6 +53,10 @@ class ExtraMissing(UsageError):
     """An optional package is not installed."""
 
 
+class ExecutorUnusable(ReassayError):
+    """Where seeds should run is not there, or cannot run our code."""
+
+
 class LineNotFound(ReassayError):
     """No line, or more than one, answers to a slug part."""
 

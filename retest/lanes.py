@@ -1,16 +1,19 @@
 """One experiment's progress through a batch, and what it is expected to cost.
 
-Decides how long a seed may take before it is censored, and what an experiment that ran
-nothing leaves unchecked. Knows nothing of processes.
+Decides how long a seed may take before it is censored, what it offers to the budget, and
+what an experiment that ran nothing leaves unchecked. Knows nothing of processes.
 """
 
 import statistics
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlmodel import Session, col, select
 
 from db.models import SeedRun, Stream
+from retest.budgeting import Budget, Offer, read_standing
+from retest.offers import LibraryWeight, read_offer
 from retest.protocol import Protocol
+from retest.results import StreamResult
 from retest.streams import hash_code
 
 TIMEOUT_FACTOR = 10.0  # of a seed's expected cost: a slow machine is not a failed seed
@@ -33,7 +36,10 @@ class Lane:
     failed_in_a_row: int = 0
     tried: set[int] = field(default_factory=set)  # seeds that failed by themselves tonight
     skipped: str | None = None
+    gave_way: bool = False  # skipped for lack of budget, and for no other reason
     durations: list[float] = field(default_factory=list)
+    offer: Offer | None = None  # as the ledger stood after its last seed
+    result: StreamResult | None = None
 
     @property
     def name(self) -> str:
@@ -43,6 +49,12 @@ class Lane:
     def taken(self) -> int:
         """Seeds of this night that are done or under way."""
         return self.done_before + self.finished + self.censored + self.running
+
+    @property
+    def present_offer(self) -> Offer:
+        """What it offers, with the seeds under way taken as done."""
+        assert self.offer is not None  # read when the lane is opened
+        return replace(self.offer, cost_s=self.expected_s).after_seed(self.running)
 
     @property
     def least_expected_s(self) -> float:
@@ -62,9 +74,28 @@ class Lane:
         return self.protocol.profiles[self.profile].seed_cost_s
 
 
-def say_not_checked(lane: Lane) -> str | None:
-    """What a lane without a single finished seed tonight leaves unchecked."""
+def refresh_offer(session: Session, lane: Lane, weight: LibraryWeight) -> None:
+    """Read what the lane's stream says by now."""
+    lane.offer, lane.result = read_offer(
+        session, lane.protocol, lane.profile, lane.stream,
+        cost_s=lane.expected_s, weight=weight, tonight=lane.done_before + lane.finished,
+    )  # fmt: skip
+
+
+def say_resting(lane: Lane, budget: Budget) -> str | None:
+    """Why a lane gets no more seeds for now; None for one that is live or due."""
+    standing = read_standing(lane.present_offer, budget)
+    return None if standing.is_wanted or standing.kind == "counted" else standing.reason
+
+
+def say_not_checked(lane: Lane, budget: Budget) -> str | None:
+    """What a lane without a single finished seed tonight leaves unchecked.
+
+    One that had a seed a few days ago and gave way to others is not unchecked yet.
+    """
     if lane.finished or lane.done_before:
+        return None
+    if lane.gave_way and not read_standing(lane.present_offer, budget).is_due:
         return None
     if lane.skipped:
         return f"{lane.name}: {lane.skipped}"

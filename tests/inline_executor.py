@@ -58,6 +58,6 @@ def inline(fake: FakeExperiment, monkeypatch: pytest.MonkeyPatch) -> type[Inline
 
     Executor.script, Executor.started = {}, []
 
-    monkeypatch.setattr(batches, "LocalExecutor", Executor)
+    monkeypatch.setattr(batches, "open_executor", lambda name, jobs, *_: Executor(jobs or 1))
     monkeypatch.setattr(batches.time, "monotonic", lambda: Executor.clock)
     return Executor

@@ -18,6 +18,7 @@ from db.engine import open_database, open_session
 from db.errors import UsageError
 from db.models import CanaryRun, Night, SeedRun, Stream
 from retest import batch as batches
+from retest import recording
 from retest.batch import BatchPlan, BatchSummary, run_batch
 from retest.executors.local import LocalExecutor
 from retest.executors.worker import Unit, UnitOutcome
@@ -142,9 +143,9 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize(("sent", "error"), [("SIGKILL", "lost"), ("SIGINT", "interrupted")])
+@pytest.mark.parametrize("sent", ["SIGKILL", "SIGINT", "SIGTERM"])
 def test_a_batch_that_is_ended_loses_only_seeds_in_flight(
-    url: str, light: FakeExperiment, tmp_path: Path, sent: str, error: str
+    url: str, light: FakeExperiment, tmp_path: Path, sent: str
 ) -> None:
     light.script(s1="hang once", s2="hang once")
     script = tmp_path / "batch.py"
@@ -161,9 +162,9 @@ def test_a_batch_that_is_ended_loses_only_seeds_in_flight(
     assert statuses[0] == (0, "finished")
     in_flight = "started" if sent == "SIGKILL" else "failed"
     assert statuses[1:] == [(1, in_flight), (2, in_flight)]
-    if sent == "SIGINT":
-        assert errors.count("Traceback") == 1 and "KeyboardInterrupt" in errors  # the parent's own
-        assert {r[3] for r in rows(url)[1:]} == {error}
+    if sent != "SIGKILL":
+        assert errors.count("Traceback") == 1 and "BatchInterrupted" in errors  # the parent's own
+        assert {r[3] for r in rows(url)[1:]} == {"interrupted"}
     (row,) = run(url, seeds=3).experiments
     assert row.seeds_run == 3
     assert [r[:3] for r in rows(url)] == [
@@ -285,7 +286,7 @@ def test_a_resumed_night_does_not_redo_what_it_has(url: str, inline: type[Inline
 def test_a_result_for_a_seed_that_was_taken_over_is_dropped(
     url: str, inline: type[InlineExecutor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = batches.finish_seed
+    real = recording.finish_seed
 
     def steal(session: Any, started: Any, *rest: Any) -> None:
         row = session.get(SeedRun, started.run_id)
@@ -295,7 +296,7 @@ def test_a_result_for_a_seed_that_was_taken_over_is_dropped(
             session.commit()
         real(session, started, *rest)
 
-    monkeypatch.setattr(batches, "finish_seed", steal)
+    monkeypatch.setattr(recording, "finish_seed", steal)
     said: list[str] = []
     (row,) = run(url, seeds=2, jobs=1, report=said.append).experiments
     assert (row.seeds_run, row.failed) == (2, 1)

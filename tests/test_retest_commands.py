@@ -1,6 +1,7 @@
 """``reassay retest list | explain | run | history``: output, JSON, exit codes, what names mean."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,6 @@ def test_run_shows_a_missed_canary(
         ("--budget", "soon"),
         ("--budget", "0s"),
         ("--device", "tpu"),
-        ("--executor", "ray"),
         ("--executor", "cloud"),
         ("--seeds", "0"),
         ("--jobs", "0"),
@@ -135,8 +135,17 @@ def test_a_wrong_option_is_one_line_and_exit_2(
     assert inline.started == []
 
 
-def test_the_ray_executor_is_named_as_missing(library: Path, capsys: Capture) -> None:
-    assert "not there yet" in reassay(capsys, "run", "c1", "--executor", "ray")[2]
+def test_without_ray_one_line_says_what_to_install(
+    library: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)  # as if it were not installed
+    for how in ("option", "setting"):
+        if how == "setting":
+            monkeypatch.setenv("REASSAY_EXECUTOR", "ray")
+        option = ("--executor", "ray") if how == "option" else ()
+        code, out, err = reassay(capsys, "run", "c1", *option)
+        assert (code, out) == (2, "")
+        assert "pip install 'reassay[ray]'" in err and err.count("\n") == 1
 
 
 # --- Names ----------------------------------------------------------------------------------------

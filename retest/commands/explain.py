@@ -1,5 +1,6 @@
 """``reassay retest explain``."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -18,11 +19,20 @@ def explain(
 
     Example: reassay retest explain c3
     """
+    from retest.amendments import read_chain
     from retest.experiments import load_experiment
 
     with open_library(ctx) as session:
         protocols = [load_experiment(n).PROTOCOL for n in find_experiments(session, [claim])]
-    records = [{**protocol.record(), "hash": protocol.hash()} for protocol in protocols]
+        records = [
+            {
+                **protocol.record(),
+                "hash": protocol.hash(),
+                "sides": {estimand.name: estimand.sides for estimand in protocol.estimands},
+                "chain": [asdict(version) for version in read_chain(session, protocol)],
+            }
+            for protocol in protocols
+        ]
     if as_json:
         print_json(records)
         return
@@ -40,7 +50,10 @@ def _print_record(record: dict[str, Any]) -> None:
     for estimand in record["estimands"]:
         region = _describe_region(estimand["region_low"], estimand["region_high"])
         print(f"estimand     {estimand['name']}: {estimand['meaning']} ({estimand['unit']})")
-        print(f"             the claim says {region}, margin {estimand['margin']}")
+        print(
+            f"             the claim says {region}, margin {estimand['margin']}; "
+            f"{record['sides'][estimand['name']]}, {estimand['kind']} data"
+        )
     for control in record["controls"]:
         region = _describe_region(control["minimum"], control["maximum"])
         print(f"control      {control['name']} {region}: {control['meaning']}")
@@ -50,6 +63,22 @@ def _print_record(record: dict[str, Any]) -> None:
         concludes = "" if profile["concludes"] else ", never concludes"
         print(f"profile      {name}: about {profile['seed_cost_s']:.0f} s a seed{concludes}")
     print(f"cannot show  {record['cannot_show']}")
+    for version in record["chain"]:
+        _print_version(version)
+
+
+def _print_version(version: dict[str, Any]) -> None:
+    """One link of the chain of amendments, the newest first."""
+    number = "an earlier version" if version["version"] is None else f"version {version['version']}"
+    when = version["registered_at"]
+    registered = f"registered {when:%Y-%m-%d}" if when else "never run in this library"
+    print(f"chain        {number}, {version['hash'][:12]}, {registered}")
+    if version["amends"]:
+        print(
+            f"             amends {version['amends'][:12]}: {version['why'] or 'no reason given'}"
+        )
+    for change in version["changed"]:
+        print(f"             {change}")
 
 
 def _describe_region(low: float | None, high: float | None) -> str:

@@ -7,7 +7,7 @@ from sqlmodel import Session, col, select
 
 from claims.commands.output import JsonOption, print_json, print_message, print_table
 from claims.commands.setup import open_library
-from db.models import CanaryRun, SeedRun, Stream
+from db.models import CanaryRun, Protocol, SeedRun, Stream
 from retest.commands.setup import find_experiments
 
 
@@ -16,7 +16,7 @@ def history(
     claim: Annotated[str, typer.Argument(metavar="CLAIM", help="A claim, or an experiment.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Every stream of a claim's re-tests: its seeds with their estimates, and its canaries.
+    """Every stream of a claim's re-tests, those of earlier versions too: seeds, nights, canaries.
 
     Example: reassay retest history c3
     """
@@ -40,8 +40,14 @@ def _read_stream(session: Session, stream: Stream) -> dict[str, Any]:
         select(SeedRun).where(SeedRun.stream_id == stream.id).order_by(col(SeedRun.seed_index))
     ).all()
     canaries = session.exec(select(CanaryRun).where(CanaryRun.stream_id == stream.id)).all()
+    registered = session.get_one(Protocol, stream.protocol_id)
     return {
         "stream": stream.id,
+        "version": registered.version,
+        "protocol_hash": registered.hash,
+        "amends": registered.previous_hash,
+        "amendment": registered.record.get("amendment"),
+        **_read_evidence(session, stream, registered),
         "experiment": stream.experiment,
         "profile": stream.profile,
         "environment": stream.environment_class,
@@ -52,6 +58,17 @@ def _read_stream(session: Session, stream: Stream) -> dict[str, Any]:
         "canaries_missed": sum(not canary.is_ok for canary in canaries),
         "seeds": [_read_seed(run) for run in runs],
     }
+
+
+def _read_evidence(session: Session, stream: Stream, registered: Protocol) -> dict[str, Any]:
+    """What the stream says, by the protocol under which it ran."""
+    from retest import protocol
+    from retest.conclusions import describe_stream
+
+    record = protocol.Protocol.from_record(registered.record)
+    described = describe_stream(session, stream, record)
+    wanted = ("outcome", "present", "n", "estimands", "night_effect", "drift", "notes")
+    return {key: described[key] for key in wanted}
 
 
 def _read_seed(run: SeedRun) -> dict[str, Any]:
@@ -71,10 +88,14 @@ def _read_seed(run: SeedRun) -> dict[str, Any]:
 
 def _print_stream(row: dict[str, Any]) -> None:
     print(
-        f"stream {row['stream']}  {row['experiment']} {row['profile']}  {row['environment']}  "
-        f"outcome {row['latched_outcome'] or 'none'}  canaries {row['canaries']} "
-        f"({row['canaries_missed']} missed)"
+        f"stream {row['stream']}  {row['experiment']} version {row['version']} {row['profile']}  "
+        f"{row['environment']}  outcome {row['outcome']}, "
+        f"latched {row['latched_outcome'] or 'none'}  "
+        f"canaries {row['canaries']} ({row['canaries_missed']} missed)"
     )
+    print(f"nights    {_describe_nights(row)}")
+    for note in row["notes"]:
+        print(f"note      {note}")
     print_table(
         ("seed", "status", "night", "estimates", "controls", "took"),
         (
@@ -88,6 +109,21 @@ def _print_stream(row: dict[str, Any]) -> None:
             )
             for seed in row["seeds"]
         ),
+    )
+
+
+def _describe_nights(row: dict[str, Any]) -> str:
+    """The unit, what lies between nights, and whether the mean drifts, in one line."""
+    effect = row["night_effect"]
+    share = (
+        "too few to tell whether nights differ"
+        if effect["share"] is None
+        else f"{effect['share']:.2f} of the variance lies between them"
+    )
+    names = ", ".join(dict.fromkeys(drift["estimand"] for drift in row["drift"]))
+    return (
+        f"{effect['nights']}, {share}; unit {effect['unit']}, n = {effect['units']}; "
+        f"drift {names or 'none seen'}"
     )
 
 

@@ -1,6 +1,6 @@
 """``reassay retest list``."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from sqlmodel import Session, col, func, select
@@ -9,9 +9,16 @@ from claims.commands.output import JsonOption, print_json, print_table
 from claims.commands.setup import open_library
 from db.models import SeedRun, Stream
 
+if TYPE_CHECKING:
+    from retest.offers import LibraryWeight
+    from retest.protocol import Protocol
+
 
 def list_retests(ctx: typer.Context, as_json: JsonOption = False) -> None:
     """Experiments, the claims they bear on, and their streams of seeds.
+
+    Of each stream of the present code: outcome, seeds, seeds to go, the last seed, what a
+    seed costs, and whether it is live, watched or given up for lack of budget.
 
     Example: reassay retest list
     """
@@ -21,12 +28,13 @@ def list_retests(ctx: typer.Context, as_json: JsonOption = False) -> None:
         print_json(rows)
         return
     print_table(
-        ("experiment", "claims", "transfer", "streams (profile: seeds, latched outcome)", "title"),
+        ("experiment", "claims", "transfer", "reach", "streams", "title"),
         (
             (
                 row["experiment"],
                 ", ".join(row["claims"]),
                 row["transfer"],
+                row["reach"],
                 "; ".join(_describe_stream(stream) for stream in row["streams"]),
                 row["title"],
             )
@@ -38,8 +46,10 @@ def list_retests(ctx: typer.Context, as_json: JsonOption = False) -> None:
 def _read_rows(session: Session) -> list[dict[str, Any]]:
     from retest.bindings import bind_experiments, claims_of
     from retest.experiments import MODULES, load_experiment
+    from retest.offers import read_weight
 
     bind_experiments(session)
+    weight = read_weight(session)
     rows = []
     for name in MODULES:
         protocol = load_experiment(name).PROTOCOL
@@ -51,13 +61,16 @@ def _read_rows(session: Session) -> list[dict[str, Any]]:
                 "claims": [claim.handle for claim in claims_of(session, name)],
                 "transfer": protocol.transfer,
                 "profiles": list(protocol.profiles),
-                "streams": _read_streams(session, name),
+                "reach": weight.reach.get(name, 0),
+                "streams": _read_streams(session, protocol, weight),
             }
         )
     return rows
 
 
-def _read_streams(session: Session, experiment: str) -> list[dict[str, Any]]:
+def _read_streams(
+    session: Session, protocol: "Protocol", weight: "LibraryWeight"
+) -> list[dict[str, Any]]:
     seeds = dict(
         session.exec(
             select(SeedRun.stream_id, func.count())
@@ -66,7 +79,7 @@ def _read_streams(session: Session, experiment: str) -> list[dict[str, Any]]:
         ).all()
     )
     streams = session.exec(
-        select(Stream).where(Stream.experiment == experiment).order_by(col(Stream.id))
+        select(Stream).where(Stream.experiment == protocol.experiment).order_by(col(Stream.id))
     ).all()
     return [
         {
@@ -76,11 +89,41 @@ def _read_streams(session: Session, experiment: str) -> list[dict[str, Any]]:
             "seeds": seeds.get(stream.id or 0, 0),
             "latched_outcome": stream.latched_outcome,
             "opened_at": stream.opened_at,
+            **_read_present(session, protocol, stream, weight),
         }
         for stream in streams
     ]
 
 
+def _read_present(
+    session: Session, protocol: "Protocol", stream: Stream, weight: "LibraryWeight"
+) -> dict[str, Any]:
+    """How a stream stands; one of an earlier protocol or code gets no more seeds."""
+    from retest.executors.opening import count_cores
+    from retest.planning import describe_lane, find_night_budget, open_stream_view
+
+    lane = open_stream_view(session, protocol, stream, weight)
+    if lane is None:
+        return {
+            "outcome": stream.latched_outcome, "is_present": False, "seeds_to_go": None,
+            "last_seed_at": None, "cost_s": None, "standing": "closed",
+            "why": "of an earlier protocol or code: it gets no more seeds",
+        }  # fmt: skip
+    row = describe_lane(session, lane, find_night_budget(session, count_cores()), 0)
+    return {
+        "outcome": row.outcome,
+        "is_present": True,
+        "seeds_to_go": row.seeds_to_go,
+        "last_seed_at": row.last_seed_at,
+        "cost_s": row.cost_s,
+        "standing": row.standing,
+        "why": row.reason,
+    }
+
+
 def _describe_stream(stream: dict[str, Any]) -> str:
-    outcome = stream["latched_outcome"] or "–"
-    return f"{stream['profile']}: {stream['seeds']}, {outcome}"
+    outcome = stream["outcome"] or "–"
+    seeds = f"{stream['profile']}: {stream['seeds']}, {outcome}"
+    if stream["standing"] == "live" and stream["seeds_to_go"]:
+        return f"{seeds}, about {stream['seeds_to_go']} to go"
+    return seeds if stream["standing"] == "live" else f"{seeds}, {stream['standing']}"

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from sqlmodel import Session
 
-from claims.commands.output import JsonOption, print_json, print_message
+from claims.commands.output import JsonOption, print_json, print_table
 from claims.commands.setup import open_library
-from db.errors import NightIncomplete, NotThereYet, UsageError
+from db.errors import NightIncomplete, UsageError
+from retest.commands.progress_bar import show_progress
 from retest.commands.setup import find_experiments, retest_setup
 
 if TYPE_CHECKING:
-    from retest.batch import ExperimentRun
+    from retest.batch_plan import BatchPlan, BatchSummary, ExperimentRun
     from retest.outcomes import EstimandState
+    from retest.planning import BatchForecast
 
 PROFILES = ("smoke", "nightly", "full")
 DEFAULT_BUDGET_S = 300.0
@@ -33,43 +35,70 @@ def run(
     budget: Annotated[
         str | None, typer.Option(help="300s, 20m, 2h. Default: 5m, or none with --seeds.")
     ] = None,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Processes; default: cores.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Seeds at once; default: cores.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
-    executor: Annotated[str | None, typer.Option(help="local.")] = None,
+    executor: Annotated[str | None, typer.Option(help="local or ray.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would run, and why; run nothing.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Run fresh seeds: canaries first, then seeds while the budget lasts.
+    """Run fresh seeds: canaries first, then seeds where the budget buys most.
 
-    Without CLAIM every experiment runs. A smoke run never concludes anything.
+    Without CLAIM every experiment takes part that needs a seed; an experiment named by
+    CLAIM, or asked for --seeds, never rests. A smoke run never concludes anything. Ctrl-C
+    gives up the seeds under way, which are run again under their own numbers, and keeps
+    the others (exit code 3).
 
     Example: reassay retest run c3 --seeds 2
     """
-    from retest.batch import BatchPlan, run_batch
-    from retest.durations import parse_duration
-
-    setup = retest_setup(ctx)
-    _check_choice("--profile", profile, PROFILES)
-    _check_choice("--device", device or setup.device, DEVICES)
-    _check_executor(executor or setup.executor)
-    default_budget_s = DEFAULT_BUDGET_S if seeds is None else math.inf
-    plan = BatchPlan(
-        profile=profile,
-        budget_s=default_budget_s if budget is None else parse_duration(budget),
-        jobs=jobs or _count_cores(),
-        device=device or setup.device,
-        seeds=seeds,
-    )
+    plan = _make_plan(ctx, profile, seeds, budget, jobs, device, executor, not claims)
     with open_library(ctx) as session:
         names = find_experiments(session, claims or [])
-    summary = run_batch(setup.database_url, names, plan, print_message)
+        if dry_run:
+            _print_forecast(session, names, plan, as_json)
+            return
+    summary, is_cut = _run(ctx, names, plan, is_bar_wanted=not as_json)
     if as_json:
         print_json(asdict(summary))
     else:
         with open_library(ctx) as session:
             for row in summary.experiments:
                 print(_describe_run(session, row))
+    if is_cut:
+        raise NightIncomplete(_describe_cut(summary))
     if summary.not_checked:
         raise NightIncomplete(f"not run: {'; '.join(summary.not_checked)}")
+
+
+def _make_plan(
+    ctx: typer.Context,
+    profile: str,
+    seeds: int | None,
+    budget: str | None,
+    jobs: int | None,
+    device: str | None,
+    executor: str | None,
+    is_for_all: bool,
+) -> "BatchPlan":
+    from retest.batch_plan import BatchPlan
+    from retest.durations import parse_duration
+    from retest.executors.opening import EXECUTORS
+
+    setup = retest_setup(ctx)
+    _check_choice("--profile", profile, PROFILES)
+    _check_choice("--device", device or setup.device, DEVICES)
+    _check_choice("--executor", executor or setup.executor, EXECUTORS)
+    default_budget_s = DEFAULT_BUDGET_S if seeds is None else math.inf
+    return BatchPlan(
+        profile=profile,
+        budget_s=default_budget_s if budget is None else parse_duration(budget),
+        jobs=jobs,
+        device=device or setup.device,
+        seeds=seeds,
+        executor=executor or setup.executor,
+        may_rest=is_for_all and seeds is None,
+    )
 
 
 def _check_choice(option: str, value: str, allowed: tuple[str, ...]) -> None:
@@ -77,10 +106,62 @@ def _check_choice(option: str, value: str, allowed: tuple[str, ...]) -> None:
         raise UsageError(f"{option} {value!r} is none of {', '.join(allowed)}")
 
 
-def _check_executor(name: str) -> None:
-    if name == "ray":
-        raise NotThereYet("the ray executor is not there yet in this version: use --executor local")
-    _check_choice("--executor", name, ("local",))
+def _run(
+    ctx: typer.Context, names: list[str], plan: "BatchPlan", *, is_bar_wanted: bool
+) -> tuple["BatchSummary", bool]:
+    """The batch's summary, and whether it was broken off."""
+    from retest.batch import BatchInterrupted, run_batch
+
+    try:
+        with show_progress(is_bar_wanted) as (say, watch):
+            return run_batch(retest_setup(ctx).database_url, names, plan, say, watch), False
+    except BatchInterrupted as interruption:
+        return interruption.summary, True
+
+
+def _describe_cut(summary: "BatchSummary") -> str:
+    finished = sum(row.seeds_run for row in summary.experiments)
+    return (
+        f"interrupted: {finished} seeds are kept, and {summary.given_up} under way were given "
+        "up; they run again under their own numbers next time"
+    )
+
+
+def _print_forecast(session: Session, names: list[str], plan: "BatchPlan", as_json: bool) -> None:
+    from dataclasses import replace
+
+    from retest.executors.opening import count_cores
+    from retest.planning import forecast_batch
+
+    forecast = forecast_batch(session, names, replace(plan, jobs=plan.jobs or count_cores()))
+    if as_json:
+        print_json({**forecast.record(), "executor": plan.executor})
+    else:
+        _print_plan(forecast)
+
+
+def _print_plan(forecast: "BatchForecast") -> None:
+    from retest.durations import describe_duration
+
+    print_table(
+        ("experiment", "seeds", "a seed", "reach", "why"),
+        (
+            (
+                row.experiment,
+                row.seeds,
+                describe_duration(row.cost_s) + ("" if row.cost_from else " (planned)"),
+                row.reach,
+                row.reason,
+            )
+            for row in forecast.experiments
+        ),
+    )
+    budget = "no budget" if forecast.budget_s is None else describe_duration(forecast.budget_s)
+    print(
+        f"{len(forecast.order)} seeds in about {describe_duration(forecast.expected_s)}, "
+        f"{forecast.jobs} at once, within {budget}, after {len(forecast.canaries)} canaries; "
+        "nothing was run"
+    )
 
 
 def _describe_run(session: Session, row: "ExperimentRun") -> str:
@@ -92,7 +173,8 @@ def _describe_run(session: Session, row: "ExperimentRun") -> str:
     protocol = load_experiment(row.experiment).PROTOCOL
     stream = session.get(Stream, row.stream) if row.stream else None
     if stream is None:
-        return f"{row.experiment}  nothing was run: {row.skipped}"
+        why = row.skipped or row.resting or "it was broken off"
+        return f"{row.experiment}  nothing was run: {why}"
     result = read_state(session, stream, protocol)
     allowed = protocol.max_failed_controls * len(result.seeds)
     held = all(control.failed <= allowed for control in result.controls)
@@ -100,10 +182,12 @@ def _describe_run(session: Session, row: "ExperimentRun") -> str:
     canary = "ok" if result.canary and result.canary.is_ok else "MISSED"
     numbers = "  ".join(_describe_estimand(state) for state in result.state.estimands)
     why = f" ({'; '.join(result.reasons)})" if result.reasons else ""
+    outcome = row.outcome if row.outcome.startswith(result.outcome) else result.outcome
+    rests = f"  rests: {row.resting}" if row.resting else ""
     return (
         f"{row.experiment}  control {control}  canary {canary}  "
         f"stream {stream.id} seeds {describe_seeds(result.seeds)}  {numbers}  "
-        f"{result.outcome}{why}"
+        f"{outcome}{why}{rests}"
     )
 
 
@@ -116,9 +200,3 @@ def _describe_estimand(state: "EstimandState") -> str:
         to_go = f", {left} seeds to go"
     interval = f"[{state.low:.3f}, {state.high:.3f}]"
     return f"{state.name} {state.mean:.3f} {interval} {state.outcome}{to_go}"
-
-
-def _count_cores() -> int:
-    import os
-
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

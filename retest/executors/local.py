@@ -78,6 +78,18 @@ class LocalExecutor(Generic[Tag]):
         return tags
 
 
+def run_alone(unit: Unit) -> UnitOutcome:
+    """One unit in a process of its own, to its end; what a node of a cluster is asked for."""
+    executor: LocalExecutor[None] = LocalExecutor(1)
+    executor.start(unit, None)
+    try:
+        while True:
+            for _, outcome in executor.collect():
+                return outcome
+    finally:
+        executor.stop()
+
+
 def _read_outcome(running: Running[Tag]) -> UnitOutcome | None:
     """The outcome of a unit that has ended or run out of time; None while it works."""
     elapsed = time.monotonic() - running.began

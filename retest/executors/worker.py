@@ -6,6 +6,7 @@ nothing to stdout, which belongs to the command's own output. Ends with its pare
 when that is killed, and leaves Ctrl-C to it.
 """
 
+import hashlib
 import importlib
 import os
 import signal
@@ -16,6 +17,7 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any, Literal, cast
 
 from retest.protocol import SeedResult
@@ -63,6 +65,23 @@ def run_unit(unit: Unit, pipe: Connection, parent: int) -> None:
         outcome = UnitOutcome("failed", time.monotonic() - began, error=reason)
     pipe.send(outcome)
     pipe.close()
+
+
+def read_node(device: str) -> dict[str, str]:
+    """What tells whether two machines may share a stream: environment class and sources."""
+    from retest.environment import name_class, read_fingerprint
+    from retest.lab.devices import open_device
+
+    fingerprint = read_fingerprint(str(open_device(device)))
+    return {"environment": name_class(fingerprint), "code": hash_room()}
+
+
+def hash_room() -> str:
+    """SHA-256 over all sources of this room, as they lie on this machine."""
+    room, digest = Path(__file__).parent.parent, hashlib.sha256()
+    for file in sorted(room.rglob("*.py")):
+        digest.update(str(file.relative_to(room)).encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
 def _end_with(parent: int) -> None:
