@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from sqlmodel import Session, col, func, select
 
-from db.models import JudgeMeasure
+from db.models import Evidence, JudgeMeasure
 
 Kind = Literal["proposals", "leanings"]
 BANDS = ((0.9, "at least .9"), (0.7, ".7 to .9"), (0.5, ".5 to .7"), (0.0, "below .5"))
@@ -38,7 +38,8 @@ class Precision:
     def __str__(self) -> str:
         on = "decided" if self.measured_on == "decisions" else "labelled"
         share = f"{self.right / self.n:.2f} [{self.low:.2f}, {self.high:.2f}]"
-        return f"{share}, n = {self.n} {on}"
+        word = f"{self.band}: " if self.band and self.measured_on == "gold" else ""
+        return f"{word}{share}, n = {self.n} {on}"
 
     def record(self) -> dict[str, Any]:
         """As plain data, for ``--json``."""
@@ -96,6 +97,17 @@ class JudgeQuality:
             return None
         low, high = counted["precision_ci95"]
         return Precision(round(share * n), n, low, high, None, "gold", row.measured_on_day)
+
+
+def read_own_measure(row: Evidence) -> Precision | None:
+    """What the judge itself says of answers like this one, from the pairs it was built on."""
+    band = row.scope.get("band")
+    if not band or not band.get("n"):
+        return None
+    low, high = band["ci95"]
+    right = round(band["precision"] * band["n"])
+    day = row.created_at.date()
+    return Precision(right, band["n"], low, high, band["word"], "gold", day)
 
 
 def read_quality(session: Session) -> JudgeQuality:

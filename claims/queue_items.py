@@ -12,11 +12,20 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from claims.judge_quality import JudgeQuality, Kind, Precision, read_quality
+from claims.judge_quality import (
+    JudgeQuality,
+    Kind,
+    Precision,
+    read_own_measure,
+    read_quality,
+)
 from claims.queue_factors import SCOPE_WORDS, Standing, project
 from claims.queue_ranking import Ranked, Ranking, read_standings
 from db.columns import stored_id
 from db.models import Claim, Evidence, Paper, PaperVersion
+
+
+TELLING = ("above", "within", "below")  # a number above the claim's is what moves a limit
 
 
 @dataclass(frozen=True)
@@ -45,6 +54,7 @@ class QueueItem:
     precision: Precision | None
     quote: Shown | None
     closest: Shown | None
+    limits: tuple[str, ...]  # the paper's numbers beside the claim's own
     doubts: tuple[str, ...]
 
     def record(self) -> dict[str, Any]:
@@ -66,6 +76,7 @@ class QueueItem:
             "precision": self.precision.record() if self.precision else None,
             "quote": asdict(self.quote) if self.quote else None,
             "closest": asdict(self.closest) if self.closest else None,
+            "limits": list(self.limits),
             "doubts": list(self.doubts),
             "factors": {
                 "reach": ranked.reach.value,
@@ -109,6 +120,8 @@ def _make_item(
     quote = stand_quote(row, version)
     kind: Kind = "leanings" if ranked.is_leaning else "proposals"
     precision = quality.find(row.judge, kind, ranked.stance, ranked.confidence)
+    if precision is None or precision.measured_on == "gold":
+        precision = read_own_measure(row) or precision
     return QueueItem(
         ranked=ranked,
         claim=claim.handle,
@@ -122,8 +135,20 @@ def _make_item(
         precision=precision,
         quote=quote,
         closest=None if quote else _find_closest(row, version),
+        limits=_read_limits(row),
         doubts=tuple(_find_doubts(row, paper, quote, precision)),
     )
+
+
+def _read_limits(row: Evidence) -> tuple[str, ...]:
+    """What its numbers do to the claim's limit, the telling ones first.
+
+    Of a row without a quote, those of its closest sentence.
+    """
+    numbers = row.numbers or next((span.get("numbers", []) for span in row.closest), [])
+    found = [number["limit"] for number in numbers if number.get("limit")]
+    found.sort(key=lambda limit: TELLING.index(limit["relation"]))
+    return tuple(dict.fromkeys(limit["says"] for limit in found))
 
 
 def stand_quote(row: Evidence, version: PaperVersion) -> Shown | None:

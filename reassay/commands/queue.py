@@ -13,6 +13,7 @@ from claims.queue_ranking import Ranking, rank_queue
 from db.columns import stored_id
 
 SHOWN = 10  # what a person can take in on a morning
+MOST_LIMITS = 2  # of a row; --json has them all
 
 
 def queue(
@@ -27,7 +28,8 @@ def queue(
     """Proposed stances that wait for a person, by reach times strength times doubt.
 
     Directed stances come first. Rows that the judge left unclear follow by what they lean
-    to, and say so. "Precision of such" is what people made of such proposals of that judge.
+    to, and say so. "Precision of such" is what people made of such proposals of that judge;
+    before anyone decided, what its own card says of them.
 
     Example: reassay queue --top 3
     """
@@ -93,4 +95,5 @@ def _describe(item: QueueItem) -> str:
         said = "no quote, and no sentence close to the claim"
     # what was not measured stands in the column beside it
     doubts = "; ".join(doubt for doubt in item.doubts if "not measured" not in doubt)
-    return "\n".join(part for part in (said, f"claim: {item.statement}", doubts) if part)
+    limits = "; ".join(item.limits[:MOST_LIMITS])
+    return "\n".join(part for part in (said, f"claim: {item.statement}", limits, doubts) if part)
