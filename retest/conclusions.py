@@ -65,12 +65,19 @@ def find_stream(session: Session, protocol: Protocol, profile: str | None) -> mo
     ).first()
 
 
+def describe_stream(
+    session: Session, stream: models.Stream, protocol: Protocol, *, live_claims: int = 1
+) -> dict[str, Any]:
+    """All that a report or a listing may print of one stream, in plain JSON data."""
+    result = read_state(session, stream, protocol)
+    return _describe_result(protocol, stream, result, live_claims)
+
+
 def _describe_experiment(
     session: Session, binding: models.Binding, live_claims: int
 ) -> dict[str, Any]:
     protocol = load_experiment(binding.experiment).PROTOCOL
     stream = find_stream(session, protocol, None)
-    result = read_state(session, stream, protocol) if stream else None
     head = {
         "experiment": protocol.experiment,
         "version": protocol.version,
@@ -81,9 +88,9 @@ def _describe_experiment(
         "unit": "seed",
         "alpha": protocol.alpha,
     }
-    if stream is None or result is None:
+    if stream is None:
         return {**head, **_describe_nothing(protocol)}
-    return {**head, **_describe_result(protocol, stream, result, live_claims)}
+    return {**head, **describe_stream(session, stream, protocol, live_claims=live_claims)}
 
 
 def _describe_nothing(protocol: Protocol) -> dict[str, Any]:

@@ -81,24 +81,27 @@ def detect(means: Array, width: float) -> tuple[Array, Array]:
     centre, spread = first.mean(axis=0), first.std(axis=0, ddof=1)
     tolerated = np.maximum(TOLERATED * width, ERRORS * spread / math.sqrt(BASELINE_NIGHTS))
     reach = np.maximum(WINDOW * spread, 2 * tolerated)
-    safe = np.where(reach > 0, reach, 1.0)
+    can_tell = reach > 1e-9 * np.maximum(np.abs(centre), 1.0)  # no more than rounding otherwise
+    safe = np.where(can_tell, reach, 1.0)
     level = 0.5 + tolerated / (2 * safe)  # the highest mean, within the window, that is none
     placed = np.clip(0.5 + (later - centre) / (2 * safe), 0.0, 1.0)
     rise, fall = (
-        np.where(reach > 0, np.log1p(STAKE / level * (side - level)), -math.inf)
-        for side in (placed, 1.0 - placed)
+        _sum_starts(np.log1p(STAKE / level * (side - level))) for side in (placed, 1.0 - placed)
     )
-    return _sum_starts(rise), _sum_starts(fall)
+    rise[:, ~can_tell, 0] = fall[:, ~can_tell, 0] = -math.inf
+    return rise, fall
 
 
 def _sum_starts(factors: Array) -> Array:
-    """log R_t and the factors; R is the sum, over all starts, of the products since then."""
-    level = np.full(factors.shape[1:], -math.inf)
-    detectors = np.empty((*factors.shape, 2))
-    for night, factor in enumerate(factors):
-        level = np.logaddexp(level, 0.0) + factor
-        detectors[night, :, 0], detectors[night, :, 1] = level, factor
-    return detectors
+    """log R_t and the factors; R is the sum, over all starts, of the products since then.
+
+    With S the running sum of the logs, R_t = exp(S_t) (exp(-S_0) + ... + exp(-S_{t-1})),
+    which is R_t = (R_{t-1} + 1) exp(S_t - S_{t-1}).
+    """
+    sums = np.cumsum(factors, axis=0)
+    before = np.concatenate((np.zeros_like(sums[:1]), sums[:-1]))
+    level = sums + np.logaddexp.accumulate(-before, axis=0)
+    return np.stack((level, factors), axis=-1)
 
 
 def _find_alarm(means: Array, width: float, alarm: float) -> tuple[int, int] | None:

@@ -21,7 +21,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from retest.evidence import Array, Bounds, check_values, find_bounds, log_e_above
+from retest.evidence import (
+    Array,
+    Bounds,
+    LogE,
+    check_values,
+    find_both_bounds,
+    prepare_sides,
+)
 from retest.protocol import Estimand
 
 Outcome = Literal["CONSISTENT", "SHIFTED", "ATTENUATED", "UNDECIDED", "INVALID"]
@@ -103,21 +110,21 @@ def read_stream(
     Raises:
         SeedRefused: a value is not one finite number within the estimand's bounds.
     """
-    scaled = [
-        _scale(estimand, check_values(column, estimand.bounds, estimand.kind))
+    columns = [
+        _prepare(estimand, check_values(column, estimand.bounds, estimand.kind), alpha)
         for estimand, column in zip(estimands, values, strict=True)
     ]
-    singles = [_weigh(e, column, alpha) for e, column in zip(estimands, scaled, strict=True)]
-    longer = [
-        _weigh(e, np.concatenate((column, _foresee(e, column))), alpha)
-        for e, column in zip(estimands, scaled, strict=True)
-    ]
-    states = tuple(
-        _describe(estimand, column, single, ahead, alpha)
-        for estimand, column, single, ahead in zip(estimands, scaled, singles, longer, strict=True)
-    )
-    joint, n = _join(singles), len(scaled[0])
+    singles = [_weigh(column) for column in columns]
+    joint = _join(singles)
     outcome = _latch(_read(joint, alpha))
+    latched = [_latch(_read(single, alpha)) for single in singles]
+    to_go: list[int | None] = [0] * (len(columns) + 1)
+    if "UNDECIDED" in (outcome, *latched):
+        to_go = _foresee_all(columns, alpha)
+    states = tuple(
+        _describe(column, single, word, left if word == "UNDECIDED" else 0)
+        for column, single, word, left in zip(columns, singles, latched, to_go[1:], strict=True)
+    )
     return StreamState(
         estimands=states,
         outcome=outcome,
@@ -125,62 +132,102 @@ def read_stream(
         e_consistent=_last_e(joint.most_inside),
         e_shifted=_last_e(joint.most_beyond),
         e_outside=_last_e(joint.most_outside),
-        seeds_to_go=_count_to_go(_join(longer), n, alpha) if outcome == "UNDECIDED" else 0,
+        seeds_to_go=to_go[0] if outcome == "UNDECIDED" else 0,
     )
 
 
+@dataclass(frozen=True)
+class _Column:
+    """One estimand's scaled values, and the evidence on both sides as functions of the mean."""
+
+    estimand: Estimand
+    alpha: float
+    scaled: Array
+    above: LogE
+    below: LogE  # of the mirrored data
+
+    def bounds(self) -> tuple[Bounds, Bounds]:
+        """The best so far and the present ones, in the estimand's unit."""
+        kind = self.estimand.kind
+        best, present = find_both_bounds(self.above, self.below, self.scaled, kind, self.alpha)
+        return _unscale(self.estimand, best), _unscale(self.estimand, present)
+
+
+def _prepare(estimand: Estimand, values: Array, alpha: float) -> _Column:
+    return _prepare_scaled(estimand, _scale(estimand, values), alpha)
+
+
+def _prepare_scaled(estimand: Estimand, scaled: Array, alpha: float) -> _Column:
+    return _Column(estimand, alpha, scaled, *prepare_sides(scaled, estimand.kind, alpha))
+
+
+def _foresee_all(columns: Sequence[_Column], alpha: float) -> list[int | None]:
+    """Seeds to go of the stream, and of each estimand."""
+    n = len(columns[0].scaled)
+    longer = [
+        _weigh(
+            _prepare_scaled(
+                c.estimand, np.concatenate((c.scaled, _foresee(c.estimand, c.scaled))), alpha
+            )
+        )
+        for c in columns
+    ]
+    return [_count_to_go(ahead, n, alpha) for ahead in (_join(longer), *longer)]
+
+
 def _describe(
-    estimand: Estimand, scaled: Array, single: _Statements, ahead: _Statements, alpha: float
+    column: _Column, single: _Statements, outcome: Outcome, seeds_to_go: int | None
 ) -> EstimandState:
-    n, outcome = len(scaled), _latch(_read(single, alpha))
-    best = _unscale(estimand, find_bounds(scaled, estimand.kind, alpha))
-    present = _unscale(estimand, find_bounds(scaled, estimand.kind, alpha, is_present=True))
+    estimand, n = column.estimand, len(column.scaled)
+    best, present = column.bounds()
     shown = best if best.low <= best.high else present
     return EstimandState(
         name=estimand.name,
         n=n,
-        mean=_unscale_value(estimand, float(np.mean(scaled))) if n else None,
+        mean=_unscale_value(estimand, float(np.mean(column.scaled))) if n else None,
         low=shown.low,
         high=shown.high,
         outcome=outcome,
         e_consistent=_last_e(single.most_inside),
         e_shifted=_last_e(single.most_beyond),
-        seeds_to_go=_count_to_go(ahead, n, alpha) if outcome == "UNDECIDED" else 0,
+        seeds_to_go=seeds_to_go,
         present_low=present.low,
         present_high=present.high,
-        present=_last(_read_present(single, alpha)),
+        present=_last(_read_present(single, column.alpha)),
         has_moved=best.low > best.high,
     )
 
 
-def _weigh(estimand: Estimand, scaled: Array, alpha: float) -> _Statements:
+def _weigh(column: _Column) -> _Statements:
     """The three statements about one estimand."""
+    estimand = column.estimand
     low, high = (
         _scale_end(estimand, estimand.region_low),
         _scale_end(estimand, estimand.region_high),
     )
     margin = estimand.margin / _span(estimand)[1]
     floor, ceiling = _given(estimand, low, high)
-    above_low = _log_e(estimand, scaled, floor, alpha, above=True, without=math.inf)
-    below_high = _log_e(estimand, scaled, ceiling, alpha, above=False, without=math.inf)
+    above_low = _log_e(column, floor, above=True, without=math.inf)
+    below_high = _log_e(column, ceiling, above=False, without=math.inf)
     most = np.maximum.accumulate
     return _combine(
         inside=np.minimum(above_low, below_high),
         most_inside=np.minimum(most(above_low), most(below_high)),
-        outside=_average_sides(estimand, scaled, (low, high), alpha),
-        beyond=_average_sides(estimand, scaled, (_move(low, -margin), _move(high, margin)), alpha),
+        outside=_average_sides(column, (low, high)),
+        beyond=_average_sides(column, (_move(low, -margin), _move(high, margin))),
     )
 
 
-def _average_sides(
-    estimand: Estimand, scaled: Array, ends: tuple[float | None, float | None], alpha: float
-) -> Array:
+def _average_sides(column: _Column, ends: tuple[float | None, float | None]) -> Array:
     """Log of the average e-value that the mean lies below the one or above the other end."""
     low, high = ends
-    below = _log_e(estimand, scaled, low, alpha, above=False, without=-math.inf)
-    above = _log_e(estimand, scaled, high, alpha, above=True, without=-math.inf)
-    sides = int(_is_open(estimand, low, above=False)) + int(_is_open(estimand, high, above=True))
-    averaged: Array = np.logaddexp(below, above) - math.log(max(sides, 1))
+    below = _log_e(column, low, above=False, without=-math.inf)
+    above = _log_e(column, high, above=True, without=-math.inf)
+    is_open = (
+        _is_open(column.estimand, low, above=False),
+        _is_open(column.estimand, high, above=True),
+    )
+    averaged: Array = np.logaddexp(below, above) - math.log(max(sum(is_open), 1))
     return averaged
 
 
@@ -200,24 +247,16 @@ def _combine(*, inside: Array, most_inside: Array, outside: Array, beyond: Array
     return _Statements(inside, outside, beyond, most_inside, most(outside), most(beyond))
 
 
-def _log_e(
-    estimand: Estimand,
-    scaled: Array,
-    end: float | None,
-    alpha: float,
-    *,
-    above: bool,
-    without: float,
-) -> Array:
+def _log_e(column: _Column, end: float | None, *, above: bool, without: float) -> Array:
     """Log e-values that the mean lies above (or below) an end; ``without`` an end, that."""
     if end is None:
-        return np.full(len(scaled), without)
-    if not _is_open(estimand, end, above=above):
-        return np.full(len(scaled), -math.inf)
+        return np.full(len(column.scaled), without)
+    if not _is_open(column.estimand, end, above=above):
+        return np.full(len(column.scaled), -math.inf)
     if above:
-        return log_e_above(scaled, np.array([end]), estimand.kind, alpha)[:, 0]
-    one = 0.0 if estimand.kind == "unbounded" else 1.0
-    return log_e_above(one - scaled, np.array([one - end]), estimand.kind, alpha)[:, 0]
+        return column.above(end)
+    one = 0.0 if column.estimand.kind == "unbounded" else 1.0
+    return column.below(one - end)
 
 
 def _given(
@@ -249,6 +288,8 @@ def _read(statements: _Statements, alpha: float) -> NDArray[np.int_]:
     outside = np.maximum(statements.most_outside, statements.most_beyond)
     contradicts = (statements.most_inside >= needed) & (outside >= needed)
     best = _name(statements.most_inside, statements.most_outside, statements.most_beyond, alpha)
+    if not contradicts.any():
+        return best
     return np.where(contradicts, _read_present(statements, alpha), best)
 
 
@@ -258,18 +299,20 @@ def _read_present(statements: _Statements, alpha: float) -> NDArray[np.int_]:
 
 def _name(inside: Array, outside: Array, beyond: Array, alpha: float) -> NDArray[np.int_]:
     needed = math.log(1 / alpha)
-    return np.select(
-        [beyond >= needed, outside >= needed, inside >= needed], [SHIFTED, ATTENUATED, CONSISTENT]
-    )
+    codes = np.where(inside >= needed, CONSISTENT, UNDECIDED)
+    codes[outside >= needed] = ATTENUATED
+    codes[beyond >= needed] = SHIFTED
+    return codes
 
 
 def _latch(codes: NDArray[np.int_]) -> Outcome:
     """The outcome that stands: the last one reached, of which SHIFTED outlasts ATTENUATED."""
-    standing = UNDECIDED
-    for code in codes.tolist():
-        if code != UNDECIDED and (standing, code) != (SHIFTED, ATTENUATED):
-            standing = code
-    return WORDS[standing]
+    reached = codes[codes != UNDECIDED]
+    firm = np.flatnonzero(reached != ATTENUATED)
+    if not reached.size:
+        return "UNDECIDED"
+    last_firm = int(reached[firm[-1]]) if firm.size else UNDECIDED
+    return "SHIFTED" if last_firm == SHIFTED else WORDS[int(reached[-1])]
 
 
 def _last(codes: NDArray[np.int_]) -> Outcome:
