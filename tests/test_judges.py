@@ -79,7 +79,8 @@ def test_rows_are_proposals_with_checked_quote_and_numbers(any_engine: Engine) -
         assert (row.stance, row.status, row.section) == ("relaxes", "proposed", "abstract")
         assert ABSTRACT[row.quote_start : row.quote_end] == row.quote == SECOND
         assert [number["low"] for number in row.numbers] == [40.0, 3.0]
-        assert row.closest[0]["text"] == FIRST and row.scope == {}
+        assert row.closest[0]["text"] == FIRST and row.scope == {"metric": "same"}
+        assert row.independence_key and row.studied["models"] == {}
 
 
 def test_a_false_quote_is_refused_and_the_stance_with_it(session: Session) -> None:
