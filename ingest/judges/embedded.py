@@ -59,17 +59,11 @@ class EmbeddedJudge:
         measured = facts["full" if self._encoder else "words"]
         low, high = measured["spoken"]["ci95"]
         rule = self._weights.final.rule if self._encoder else self._weights.final.words_rule
-        bands = [
-            f"{band.word} {name} {band.precision:.0%} right"
-            for name, side in zip(CLASSES, rule.bands, strict=False)
-            for band in side
-            if band.speaks
-        ]
         missing = "" if self._encoder else " (by word features alone: no encoder package)"
         return (
             f"three-way macro-F1 {measured['spoken']['macro_f1']:.2f} [{low:.2f}, {high:.2f}] by "
             f"leave-claims-out on {facts['pairs']:,} labelled pairs of {facts['claims']} claims"
-            f"{missing}; {', '.join(bands) if bands else 'states no stance'}"
+            f"{missing}; {describe_rule(rule)}"
         )
 
     def has_seen(self, claim: str) -> bool:
@@ -134,6 +128,20 @@ class EmbeddedJudge:
 def load_embedded_judge() -> EmbeddedJudge:
     """The judge with the weights that ship with the package."""
     return EmbeddedJudge(load_weights())
+
+
+def describe_rule(rule: Rule) -> str:
+    """How often answers were right, by side and word."""
+    sides = []
+    for name, bands in zip(CLASSES, rule.bands, strict=False):
+        counts: dict[str, list[int]] = {}
+        for band in reversed([band for band in bands if band.speaks]):
+            right, n = counts.get(band.word, [0, 0])
+            counts[band.word] = [right + band.right, n + band.n]
+        words = [f"{word} {right / n:.0%} right" for word, (right, n) in counts.items()]
+        if words:
+            sides.append(f"{name}: {', '.join(words)}")
+    return "; ".join(sides) or "states no stance"
 
 
 def describe_band(band: Band) -> dict[str, Any]:

@@ -14,8 +14,10 @@ Written by `python -m ingest.judges.train_embedded`; do not edit. It runs offlin
 
 ## Data
 {pairs} claim-paper pairs over {claims} claims, title and abstract only, one reader a pair:
-{labels}. SHA-256 of the file: `{training_hash}`. Trained {trained} in {cpu_s} s of processor time
-on one thread. No weight comes from public data sets (what was tried: `docs/judge-notes.md`).
+{labels}.
+SHA-256 of the file: `{training_hash}`.
+Trained {trained} in {cpu_s} s of processor time on one thread. No weight comes from public data
+sets (what was tried: `docs/judge-notes.md`).
 
 ## Method
 Logistic regression over three classes (supports; against = contradicts or relaxes; neither =
@@ -24,8 +26,9 @@ mentions or unrelated) on
 - likeness and cue words near the likeliest evidence sentence, and a bag of the paper's words,
   plain and times the claim's sign;
 - vectors of the claim, the title and the four likeliest sentences by all-MiniLM-L6-v2 (Apache-2.0,
-  as int8 in the package `{package}` {package_version}, SHA-256 `{package_hash}`):
-  cosines, products with the claim, and the evidence itself, plain and times the claim's sign.
+  as int8 in the package `{package}` {package_version}, SHA-256
+  `{package_hash}`): cosines,
+  products with the claim, and the evidence itself, plain and times the claim's sign.
 
 Five folds by claim. Factors and bands are chosen on the other folds. Words, idf and token
 frequencies were counted over all papers, without labels. Word lists, features and penalties were
@@ -35,11 +38,11 @@ has not seen it.
 
 ## What it states, and how far to believe it
 Its answer is the class with the largest probability after factors that give the best macro-F1
-({factors}). It states a side from the first band of probabilities on whose measured precision is
-clearly better than chance (lower bound at least {times} times the class's share), and answers
-`unclear` otherwise. Each statement is a proposal, carries its band, and counts for nothing until a
-person confirms it. `likely`: at least 6 of 10 such answers were right; `leans`: 4 to 6 of 10;
-`hint`: fewer, though better than chance.
+({factors}). It states a side from the first band of
+probabilities on whose measured precision is clearly better than chance (lower bound at least
+{times} times the class's share), and answers `unclear` otherwise. Each statement is a proposal,
+carries its band, and counts for nothing until a person confirms it. `likely`: at least 6 of 10
+such answers were right; `leans`: 4 to 6 of 10; `hint`: fewer, though better than chance.
 
 {bands}
 
@@ -78,11 +81,12 @@ probability of the answer given):
 
 ## Checks
 - AUC of evidence against none {evidence_auc}, of supports against the rest of the evidence
-  {direction_auc} (word features alone: {words_evidence_auc}, {words_direction_auc}). The second is
-  the weak part.
+  {direction_auc} (word features alone: {words_evidence_auc}, {words_direction_auc}). The second
+  is the weak part.
 - Evidence sentence: the first choice overlaps the reader's quote in {first},
   one of the closest three in {of_three}.
-- Calibration error over ten bins: {calibration}. Mean probability and share right by tenths:
+- Calibration error over ten bins: {calibration}.
+  Mean probability and share right by tenths:
 
 {reliability}
 

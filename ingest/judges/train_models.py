@@ -19,7 +19,7 @@ from ingest.judges.training_pairs import Material, Rows, mark_quoted
 from ingest.judges.weights import Model
 from ingest.sentences import TITLE
 
-SCALAR_SCALE, COSINE_SCALE, BLOCK_SCALE = 0.05, 0.1, 0.03  # of standardised numbers
+SCALAR_SCALE, COSINE_SCALE, BLOCK_SCALE = 0.1, 0.3, 0.03  # of standardised numbers
 PENALTY = 0.1  # inverse L2 strength
 FLATTEST = 1e-4  # a number that varies less tells nothing
 
