@@ -20,6 +20,7 @@ from sqlmodel import Session, col, select
 from db.columns import stored_id
 from db.models import Candidate, Claim, ClaimRevision, Evidence, Night, Paper, PaperVersion
 from ingest.evidence_rows import Pair, make_evidence
+from ingest.floor import DEFAULT_FLOOR, hold_back
 from ingest.in_flight import Ended, Say, run_in_flight
 from ingest.judge_answers import (
     PairKey,
@@ -61,9 +62,12 @@ def judge_candidates(
     night_id: int | None = None,
     claim_id: int | None = None,
     limit: int | None = None,
+    floor: str = DEFAULT_FLOOR,
     report_progress: Callable[[str], None] = lambda line: None,
 ) -> JudgeSummary:
     """Judge every candidate that this judge has not judged, best-ranked first.
+
+    What is below the ``floor`` is stored as unclear, with what the judge leans to.
 
     Idempotent: a second call with the same judge and store adds nothing. A judge that asks
     a language model stops at its limits; what it asked earlier in the same night counts.
@@ -74,7 +78,8 @@ def judge_candidates(
     counts: Counter[str] = Counter()
     for batch in _split(waiting):
         answers = asking.judge(batch) if asking else _judge_in_turn(judge, batch)
-        rows = list(_make_rows(batch, answers, judge.name, night_id, counts))
+        held = [answer and hold_back(answer, floor) for answer in answers]
+        rows = list(_make_rows(batch, held, judge.name, night_id, counts))
         _store(session, rows)
         report_progress(f"judged {counts['judged']} candidates")
         if asking and asking.stopped_by:

@@ -43,6 +43,9 @@ class Settings(BaseSettings):
     semantic_scholar_key: str = Field("", repr=False, description="Key for it, if you have one.")
     snapshot: Path | None = Field(None, description="arXiv metadata, one JSON object a line.")
     judge: str = Field("embedded", description="'embedded' or a LangChain model name.")
+    judge_floor: Literal["hint", "leans", "likely"] = Field(
+        "leans", description="What a judge must have proved to be before it proposes."
+    )
     judge_url: str = Field("", description="Base URL of the server that a chat judge runs on.")
     judge_max_calls: int = Field(2000, ge=0, description="Requests to a chat judge a night.")
     judge_max_tokens: int = Field(3_000_000, ge=0, description="Tokens of a chat judge a night.")
@@ -59,7 +62,7 @@ class Settings(BaseSettings):
     auto_confirm: float | None = Field(
         None, ge=0.5, lt=1, description="Precision at which proposals are confirmed; off if none."
     )
-    executor: str = Field("local", description="'local' (or 'ray', in a later version).")
+    executor: Literal["local", "ray"] = Field("local", description="Where seeds run.")
     device: str = Field("auto", description="auto, cpu or cuda.")
 
     @field_validator("snapshot", "auto_confirm", mode="before")

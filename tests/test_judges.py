@@ -154,3 +154,37 @@ def test_limit_and_failures(session: Session) -> None:
     summary = judge_candidates(session, failing)
     assert (summary.failed, summary.judged) == (3, 0)
     assert judge_candidates(session, failing).failed == 3  # a failure is tried again
+
+
+def banded(word: str) -> Judgement:
+    return Judgement(
+        "relaxes", 0.4, find(SECOND), [find(SECOND)], "relaxes", scope={"band": {"word": word}}
+    )
+
+
+@pytest.mark.parametrize(
+    ("word", "floor", "stance"),
+    [
+        ("hint", "leans", "unclear"),
+        ("hint", "hint", "relaxes"),
+        ("leans", "leans", "relaxes"),
+        ("leans", "likely", "unclear"),
+        ("likely", "likely", "relaxes"),
+    ],
+)
+def test_what_is_below_the_floor_is_a_leaning(
+    session: Session, word: str, floor: str, stance: str
+) -> None:
+    fill(session)
+    judge_candidates(session, Fixed(banded(word)), floor=floor)
+    row = session.exec(select(Evidence)).one()
+    assert row.stance == stance and row.scope["band"]["word"] == word
+    assert (row.quote is None) == (stance == "unclear")
+    assert row.closest[0]["text"] == SECOND
+
+
+def test_a_judge_without_bands_is_not_held_back(session: Session) -> None:
+    fill(session)
+    answer = Judgement("supports", 0.4, find(SECOND), [find(SECOND)], "supports")
+    judge_candidates(session, Fixed(answer), floor="likely")
+    assert session.exec(select(Evidence)).one().stance == "supports"

@@ -25,6 +25,7 @@ def judge(
 ) -> None:
     """Propose a stance, with its quote, for each candidate that the judge has not seen.
 
+    Answers whose measured precision lies below REASSAY_JUDGE_FLOOR are kept as leanings.
     A language model stops at the limits of the settings; the rest waits for the next run.
 
     Example: reassay ingest judge --claim c3 --limit 20
@@ -32,13 +33,15 @@ def judge(
     from claims.queries import find_claim
     from ingest.judging import judge_candidates
 
-    chosen = load_set_judge(judging_setup(ctx), by)
+    setup = judging_setup(ctx)
+    chosen = load_set_judge(setup, by)
     with open_library(ctx) as session:
         summary = judge_candidates(
             session,
             chosen,
             claim_id=find_claim(session, claim).id if claim else None,
             limit=limit,
+            floor=setup.judge_floor,
             report_progress=print_message,
         )
     if as_json:

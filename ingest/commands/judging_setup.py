@@ -23,6 +23,9 @@ class JudgingSetup(LibrarySetup, Protocol):
     def judge(self) -> str: ...
 
     @property
+    def judge_floor(self) -> str: ...
+
+    @property
     def judge_url(self) -> str: ...
 
     @property

@@ -137,6 +137,7 @@ def judge_papers(context: NightContext) -> StepResult:
             session,
             judge,
             night_id=context.night_id,
+            floor=context.settings.judge_floor,
             report_progress=context.report_progress,
         )
         settled = settle_proposals(
@@ -177,7 +178,7 @@ def _estimate_misses(session: Session, context: NightContext, judge: str) -> tup
 
 
 def retest_claims(context: NightContext) -> StepResult:
-    """Step 4: fresh seeds within the budget, canaries first."""
+    """Step 4: fresh seeds where the budget buys most, canaries first."""
     from dataclasses import asdict
 
     from retest.batch import BatchPlan, run_batch
@@ -191,13 +192,18 @@ def retest_claims(context: NightContext) -> StepResult:
     plan = BatchPlan(
         profile=context.night.profile,
         budget_s=context.night.budget_s,
-        jobs=_count_cores(),
+        jobs=None,
         device=context.settings.device,
         night_id=context.night_id,
+        executor=context.settings.executor,
+        may_rest=True,
     )
     summary = run_batch(context.settings.database_url, names, plan, context.report_progress)
     return StepResult(
-        detail={"experiments": {row.experiment: asdict(row) for row in summary.experiments}},
+        detail={
+            "experiments": {row.experiment: asdict(row) for row in summary.experiments},
+            "budget": {"given_s": summary.budget_s, "spent_s": summary.duration_s},
+        },
         not_checked=tuple(summary.not_checked),
     )
 
@@ -254,9 +260,3 @@ def _read_step_detail(session: Session, context: NightContext, name: str) -> dic
         select(NightStep).where(NightStep.night_id == context.night_id, col(NightStep.name) == name)
     ).first()
     return step.detail if step else {}
-
-
-def _count_cores() -> int:
-    import os
-
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
