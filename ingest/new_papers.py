@@ -149,7 +149,7 @@ def _insert_anywhere(connection: Connection, new: Sequence[Hashed], source: str)
     ids = _take_ids(connection, PAPER, len(new))
     version_ids = _take_ids(connection, VERSION, len(new))
     now = utc_now()
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "id": paper_id,
             "arxiv_id": told.record.arxiv_id,

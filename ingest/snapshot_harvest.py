@@ -86,8 +86,15 @@ def load_snapshot(
         error = refusal
     newest = source.newest_listed.isoformat() if source.newest_listed else None
     detail = {**mark, "newest_listed": newest, "bad_lines": source.bad_lines}
-    days = {"since": source.first_day, "until": source.last_day}
-    close_window(engine, window_id, count, str(error) if error else None, detail=detail, **days)
+    close_window(
+        engine,
+        window_id,
+        count,
+        str(error) if error else None,
+        detail=detail,
+        since=source.first_day,
+        until=source.last_day,
+    )
     if error is not None:
         raise error
     return count, source, window_id

@@ -46,7 +46,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class _Stamp:
-    """The last request's end, or its start, on both clocks, and a moment before which not to ask."""
+    """The last request's end or start on both clocks, and a moment before which not to ask."""
 
     monotonic_s: float = float("inf")  # unknown: wait a whole pause
     wall_s: float = 0.0
