@@ -61,7 +61,7 @@ def pinned() -> None:
 
 @pytest.fixture(params=SHAPES, ids=list(SHAPES))
 def options(request: pytest.FixtureRequest) -> ModelOptions:
-    return dataclasses.replace(SMALL, **SHAPES[request.param])  # type: ignore[arg-type]
+    return dataclasses.replace(SMALL, **SHAPES[request.param])
 
 
 def make_tokens(rows: int, times: int, seed: int = 0) -> Tensor:
@@ -118,9 +118,7 @@ def test_counted_parameters_are_those_of_the_model(options: ModelOptions) -> Non
     model, counted = build_model(options, 0, CPU), account_parameters(options)
     assert counted.total == count_parameters(model)
     names = ("embedding", "position_embedding", "head.")
-    outer = sum(
-        each.numel() for name, each in model.named_parameters() if name.startswith(names)
-    )
+    outer = sum(each.numel() for name, each in model.named_parameters() if name.startswith(names))
     assert counted.embedding == outer
     assert counted.body == counted.total - outer
     assert 0 < counted.active <= counted.body
@@ -177,7 +175,7 @@ def test_attention_and_perceptrons_can_trade_parameters() -> None:
 )
 def test_options_that_do_not_fit_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(UsageError, match="cannot be built"):
-        dataclasses.replace(SMALL, **wrong)  # type: ignore[arg-type]
+        dataclasses.replace(SMALL, **wrong)
 
 
 def test_without_causality_early_positions_see_late_ones() -> None:
@@ -218,7 +216,7 @@ def test_only_the_last_transitions_are_trained() -> None:
     def gradient(trained: int | None) -> Tensor:
         model = build_rough(options)
         model(tokens, latent=Latent(trained=trained)).logsumexp(-1).sum().backward()
-        return model.blocks[0].widen.weight.grad  # type: ignore[union-attr, return-value]
+        return model.blocks[0].widen.weight.grad
 
     torch.testing.assert_close(gradient(4), gradient(None))
     assert not torch.allclose(gradient(2), gradient(None))
@@ -284,8 +282,8 @@ def test_divergence_is_torchs_and_balancing_moves_its_gradient() -> None:
 
 def test_drawn_depths_have_about_the_mean_asked_for() -> None:
     generator = torch.Generator().manual_seed(0)
-    depths = [draw_depth(8, generator) for _ in range(2000)]
-    assert sum(depths) / 2000 == pytest.approx(9, abs=0.4)  # a mean of 8, plus 1
+    depths = [draw_depth(8, generator) for _ in range(6000)]
+    assert sum(depths) / 6000 == pytest.approx(9, abs=0.3)  # a mean of 8, plus 1
     assert min(depths) >= 1
     assert len(set(depths)) > 10
 
@@ -330,12 +328,12 @@ def test_balancing_spreads_tokens_over_experts() -> None:
         model = build_model(options, 0, CPU)
         with torch.no_grad():
             for block in model.blocks:
-                block.experts.router.weight[0] += 1.0  # type: ignore[union-attr]
+                block.experts.router.weight[0] += 1.0
         how = TrainingOptions(steps=60, batch=64, learning_rate=4e-3, balance=balance)
         train(model, records, how, 0)
         passage = model.open(records.tokens)
         model.read(records.tokens, passage)
-        return float(torch.stack(passage.imbalances).mean())
+        return float(torch.stack(passage.imbalances).mean().detach())
 
     assert final_imbalance(0.5) < min(1.2, final_imbalance(0.0))
 
@@ -343,11 +341,11 @@ def test_balancing_spreads_tokens_over_experts() -> None:
 def test_rows_of_tables_depend_on_the_last_tokens_only() -> None:
     memory = build_model(dataclasses.replace(SMALL, ngrams=NGRAMS), 0, CPU).blocks[1].ngrams
     tokens = torch.tensor([[1, 2, 3, 4, 5], [9, 9, 3, 4, 5], [9, 9, 9, 4, 5]])
-    rows = memory.find_rows(tokens)  # type: ignore[operator, union-attr]
+    rows = memory.find_rows(tokens)
     assert torch.equal(rows[0, 4], rows[1, 4])
     assert torch.equal(rows[0, 4, :4], rows[2, 4, :4]), "order 2 sees two tokens"
     assert not torch.equal(rows[0, 4, 4:], rows[2, 4, 4:]), "order 3 sees three"
-    assert torch.equal(rows, memory.find_rows(tokens))  # type: ignore[operator, union-attr]
+    assert torch.equal(rows, memory.find_rows(tokens))
     sizes = torch.tensor(list_primes(50, 8)).cumsum(0)
     assert bool((rows < sizes).all() and (rows >= sizes - torch.tensor(list_primes(50, 8))).all())
 
@@ -355,7 +353,7 @@ def test_rows_of_tables_depend_on_the_last_tokens_only() -> None:
 def test_the_control_addresses_by_position_not_by_token() -> None:
     ngrams = dataclasses.replace(NGRAMS, address="position")
     memory = build_model(dataclasses.replace(SMALL, ngrams=ngrams), 0, CPU).blocks[1].ngrams
-    rows = memory.find_rows(make_tokens(3, 6))  # type: ignore[operator, union-attr]
+    rows = memory.find_rows(make_tokens(3, 6))
     assert torch.equal(rows[0], rows[1])
     assert not torch.equal(rows[0, 3], rows[0, 4])
 
@@ -373,4 +371,4 @@ def test_tables_learn_at_their_own_rate_without_decay() -> None:
     body, tables = optimiser.param_groups
     assert (tables["lr"], tables["weight_decay"]) == (0.05, 0.0)
     assert (body["lr"], body["weight_decay"]) == (0.01, 0.01)
-    assert [each.shape for each in tables["params"]] == [model.blocks[1].ngrams.tables.shape]  # type: ignore[union-attr]
+    assert [each.shape for each in tables["params"]] == [model.blocks[1].ngrams.tables.shape]

@@ -133,8 +133,9 @@ def decode_each(prompts: Sequence[Sequence[int]], decode: Decoder) -> list[Tenso
     lengths = np.array([len(prompt) for prompt in prompts])
     for length in np.unique(lengths):
         places = np.flatnonzero(lengths == length)
-        rows = decode(torch.tensor([list(prompts[place]) for place in places]), places)
-        outputs.update(zip(places.tolist(), rows, strict=True))
+        alike: list[int] = places.tolist()
+        rows = decode(torch.tensor([list(prompts[place]) for place in alike]), places)
+        outputs.update(zip(alike, rows, strict=True))
     return [outputs[place] for place in range(len(prompts))]
 
 

@@ -36,7 +36,7 @@ class Experts(nn.Module):
 
     def compute_all(self, flat: Tensor, weights: Tensor, chosen: Tensor) -> Tensor:
         """Every token [m, width] through every expert; weights of those not chosen are 0."""
-        spread = torch.zeros(len(flat), self.options.count, device=flat.device)
+        spread = torch.zeros(len(flat), self.options.count, device=flat.device, dtype=flat.dtype)
         spread = spread.scatter(1, chosen, weights)
         inner = F.relu(torch.einsum("md,eid->mei", flat, self.widen)) * spread[:, :, None]
         return torch.einsum("mei,edi->md", inner, self.narrow)

@@ -64,9 +64,9 @@ def measure_divergence(left: Gaussian, right: Gaussian) -> Tensor:
 
 
 def balance_divergence(posterior: Gaussian, prior: Gaussian, share: float = 0.8) -> Tensor:
-    """KL(posterior || prior) whose gradient goes by ``share`` to the prior, the rest to the posterior.
+    """KL(posterior || prior) whose gradient goes by ``share`` to the prior, the rest to the other.
 
-    Source: KL balancing, arXiv:2010.02193, section 2.2.
+    Source: KL balancing, arXiv:2010.02193, algorithm 2.
     """
     to_prior = measure_divergence(Gaussian(*(each.detach() for each in posterior)), prior)
     to_posterior = measure_divergence(posterior, Gaussian(*(each.detach() for each in prior)))

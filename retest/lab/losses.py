@@ -59,7 +59,7 @@ def rpo_loss(
 ) -> Tensor:
     """DPO plus ``share`` times the negative log-likelihood of the chosen side a token.
 
-    Source: arXiv:2404.19733, equation 1 (``lengths`` [n] are the chosen sides' tokens).
+    After arXiv:2404.19733 (``lengths`` [n] are the chosen sides' tokens).
     """
     preference = dpo_loss(chosen, rejected, reference_chosen, reference_rejected, beta)
     return preference + share * (-chosen / lengths).mean()
@@ -108,7 +108,7 @@ def grpo_loss(
     clip: float = 0.2,
     weighting: Weighting = "sequence",
 ) -> Tensor:
-    """- clipped surrogate, each sequence over its length (arXiv:2402.03300, equation 3).
+    """- clipped surrogate, each sequence over its length (arXiv:2402.03300, without its KL term).
 
     ``weighting`` "tokens" averages over all tokens of the batch, as some released code does.
     """

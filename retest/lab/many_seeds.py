@@ -51,7 +51,10 @@ def train_many(
     """Train model i on records i in the order of seed i, in place: together where that pays."""
     if models[0].device.type == "cuda" and len(models) > 1:
         return train_together(models, records, options, seeds)
-    return [train(*each, options, seed) for *each, seed in zip(models, records, seeds, strict=True)]
+    return [
+        train(model, each, options, seed)
+        for model, each, seed in zip(models, records, seeds, strict=True)
+    ]
 
 
 def train_together(
@@ -88,7 +91,7 @@ def train_together(
         rows = torch.stack(order).to(device)
         each = vmap(score)(weights, tokens[numbers, rows], targets[numbers, rows])
         optimiser.zero_grad(set_to_none=True)
-        each.sum().backward()
+        each.sum().backward()  # type: ignore[no-untyped-call]
         clip_each(weights.values(), options.clip_norm)
         set_rate(optimiser, schedule_rate(step, options))
         optimiser.step()

@@ -63,7 +63,8 @@ class Block(nn.Module):
             written, imbalance = self.experts(ready)
             passage.imbalances.append(imbalance)
             x = x + written
-        return x
+        result: Tensor = x
+        return result
 
     def activate(self, x: Tensor) -> Tensor:
         """The inner channels of the block's own perceptron."""

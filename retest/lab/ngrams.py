@@ -67,7 +67,7 @@ class NgramMemory(nn.Module):
         keys, values = self.key(found), self.value(found)
         width = x.shape[-1:]
         match = (F.rms_norm(x, width) * F.rms_norm(keys, width)).sum(-1, keepdim=True)
-        gated = torch.sigmoid(match * width[0] ** -0.5) * values
+        gated: Tensor = torch.sigmoid(match * width[0] ** -0.5) * values
         if not self.options.convolves:
             return gated
         history = F.rms_norm(gated, width)
