@@ -53,6 +53,7 @@ def read_open_ends(
     sentences = [*_say_unknown(outline), *_say_signals(outline), *_say_unread(session)]
     if record.night is not None:
         sentences += [*_say_triage(record.details), *_say_judge(record.details, gate)]
+        sentences += _say_budget(record.details.get("re-test", {}), gate)
     ids = find_unchecked_ids(session, None)
     return OpenEnds(
         gaps=record.gaps,
@@ -149,6 +150,34 @@ def _say_judge(details: Mapping[str, Mapping[str, Any]], gate: IdGate) -> list[s
     ]
 
 
+def _say_budget(detail: Mapping[str, Any], gate: IdGate) -> list[str]:
+    """What the re-tests' budget went to, and what was left out: for lack of it, or by choice."""
+    budget, rows = detail.get("budget"), detail.get("experiments")
+    if not isinstance(budget, Mapping) or not isinstance(rows, Mapping):
+        return []
+    given, spent = budget.get("given_s"), budget.get("spent_s")
+    if not isinstance(given, int | float) or not isinstance(spent, int | float):
+        return []
+    went_to = [
+        f"{name} {count(row['seeds_run'], 'seed')}"
+        for name, row in sorted(rows.items())
+        if isinstance(row, Mapping) and row.get("seeds_run")
+    ]
+    sentences = [
+        f"Re-tests took {spent:,.0f} s of a budget of {given:,.0f} s: "
+        f"{', '.join(went_to) or 'no seed'}."
+    ]
+    for said, key in (("Re-tests that got no seed", "skipped"), ("Re-tests that rest", "resting")):
+        named = [
+            f"{name} ({gate.hide_unknown(str(row[key]))})"
+            for name, row in sorted(rows.items())
+            if isinstance(row, Mapping) and row.get(key) and not row.get("seeds_run")
+        ]
+        if named:
+            sentences.append(f"{said}: {'; '.join(named)}.")
+    return sentences
+
+
 def _describe_quality(quality: object) -> str:
     if isinstance(quality, Mapping):
         parts = [
@@ -172,7 +201,7 @@ def _read_retests(detail: Mapping[str, Any], gate: IdGate) -> tuple[RetestCount,
 
 def _make_retest(name: str, row: Mapping[str, Any], gate: IdGate) -> RetestCount:
     canary = row.get("canary_ok")
-    skipped = row.get("skipped")
+    skipped = row.get("skipped") or row.get("resting")
     return RetestCount(
         experiment=name,
         seeds_run=read_count(row, "seeds_run"),

@@ -16,7 +16,7 @@ from typing import TypeVar
 from sqlalchemy import Engine
 from sqlmodel import Session, col, func, select
 
-from db.engine import open_database
+from db.engine import is_sqlite, open_database
 from db.errors import UsageError
 from db.models import SeedRun, Stream
 from retest.batch_plan import (
@@ -63,6 +63,10 @@ __all__ = [
 Progress = Callable[[str], None]
 Watch = Callable[[BatchProgress], None]
 Result = TypeVar("Result")
+SQLITE_ON_A_CLUSTER = (
+    "seeds run on {nodes} nodes, and their ledger is an SQLite file that only this machine may "
+    "write: start batches here alone, or set REASSAY_DATABASE_URL to a PostgreSQL"
+)
 CANARY_TIMEOUT_S = 300.0
 LEAST_PATIENCE_S = 3600.0  # before a seed of another host is taken for lost
 MOST_FAILURES = 3  # in a row, then an experiment rests until the next batch
@@ -86,6 +90,8 @@ def run_batch(
     try:
         with listen_for_stop() as stop:
             executor = open_executor(plan.executor, plan.jobs, plan.device, report_progress)
+            if executor.nodes > 1 and is_sqlite(engine):
+                report_progress(SQLITE_ON_A_CLUSTER.format(nodes=executor.nodes))
             batch = _Batch(engine, plan, executor, report_progress, watch, stop)
             try:
                 batch.run(experiments)

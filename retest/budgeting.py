@@ -129,12 +129,9 @@ class Grant:
 def read_standing(offer: Offer, budget: Budget) -> Standing:
     """Where an experiment stands before its next seed."""
     kind = _read_kind(offer, budget)
-    longest = LONGEST_WAIT_DAYS if kind == "live" else REST_DAYS
-    days = offer.days_waiting
-    is_due = days is None or days >= longest - EARLY_DAYS
-    urgency = math.inf if days is None else days / longest
+    is_due = _is_due(offer, kind)
     reason = _give_reason(offer, kind, is_due)
-    return Standing(kind, is_due, urgency, measure_value(offer), reason)
+    return Standing(kind, is_due, _measure_urgency(offer, kind), measure_value(offer), reason)
 
 
 def measure_value(offer: Offer) -> float:
@@ -154,10 +151,12 @@ def choose(offers: Iterable[Offer], left_s: float, budget: Budget) -> Offer | No
     """
     best: tuple[tuple[float, float, int], Offer] | None = None
     for offer in offers:
-        standing = read_standing(offer, budget)
-        if not standing.is_wanted or offer.cost_s > left_s:
+        kind = _read_kind(offer, budget)
+        is_due = _is_due(offer, kind)
+        if offer.cost_s > left_s or not (kind == "live" or is_due):
             continue
-        rank = (-standing.urgency if standing.is_due else 0.0, -standing.value, offer.seeds)
+        urgency = _measure_urgency(offer, kind) if is_due else 0.0
+        rank = (-urgency, -measure_value(offer), offer.seeds)
         if best is None or rank < best[0]:
             best = (rank, offer)
     return best[1] if best is not None else None
@@ -225,6 +224,20 @@ def _read_kind(offer: Offer, budget: Budget) -> Kind:
     if is_open and _count_to_go(offer) * offer.cost_s > budget.horizon_s:
         return "futile"
     return "live"
+
+
+def _find_longest_wait(kind: Kind) -> float:
+    return LONGEST_WAIT_DAYS if kind == "live" else REST_DAYS
+
+
+def _is_due(offer: Offer, kind: Kind) -> bool:
+    days = offer.days_waiting
+    return days is None or days >= _find_longest_wait(kind) - EARLY_DAYS
+
+
+def _measure_urgency(offer: Offer, kind: Kind) -> float:
+    days = offer.days_waiting
+    return math.inf if days is None else days / _find_longest_wait(kind)
 
 
 def _count_to_go(offer: Offer) -> int:

@@ -24,6 +24,7 @@ class InlineExecutor:
         self.ended: list[Any] = []
         self.now = 0.0
 
+    nodes = 1
     has_room = property(lambda self: len(self.ended) < self.jobs)
     is_idle = property(lambda self: not self.ended)
 

@@ -21,6 +21,11 @@ class Executor(Protocol[Tag]):
         ...
 
     @property
+    def nodes(self) -> int:
+        """On how many machines they run."""
+        ...
+
+    @property
     def has_room(self) -> bool:
         """Whether another unit may start now."""
         ...

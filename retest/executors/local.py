@@ -39,6 +39,11 @@ class LocalExecutor(Generic[Tag]):
         self._context = multiprocessing.get_context("spawn")
 
     @property
+    def nodes(self) -> int:
+        """This machine alone."""
+        return 1
+
+    @property
     def has_room(self) -> bool:
         """Whether another unit may start now."""
         return len(self._running) < self.jobs
