@@ -8,8 +8,9 @@ same night, this takes weeks. Knows nothing of the claim.
 
 The baseline is the mean of the first twenty nights; a mean within ``TOLERATED`` of it (a
 share of the data's range), or within three standard errors of the baseline, is none of
-its business. Night means are rescaled to a window of four standard deviations around the
-baseline, where bets are worth more than on the whole range; the few beyond it are cut off.
+its business. Night means are rescaled to a window around the baseline, four standard
+deviations (or four times what is tolerated) to each side, where bets are worth more than on
+the whole range; the few beyond it are cut off.
 """
 
 import math
@@ -25,7 +26,7 @@ BASELINE_NIGHTS = 20
 ALARM = 365.0  # nights between false alarms, at least
 TOLERATED = 0.02  # of the range of bounded data
 ERRORS = 3.0  # standard errors of the baseline that are tolerated too
-WINDOW = 4.0  # standard deviations of night means, on each side
+WINDOW = 4.0  # standard deviations of night means (or tolerances), on each side
 STAKE = 0.75  # of the capital that one night may put at risk
 
 
@@ -34,7 +35,7 @@ class Drift:
     """An alarm: at which night it was raised, where the mean began to move, and how far.
 
     Nights are counted from 1 within the stream; ``before`` and ``after`` are the means of
-    the baseline and of the nights since ``since``, in the estimand's unit.
+    the nights before ``since`` and from it to the alarm, in the estimand's unit.
     """
 
     estimand: str
@@ -56,10 +57,9 @@ def find_drift(
         means = average_nights(column, nights) if nights.size else np.zeros(0)
         alarm = _find_alarm(means, measure_range(estimand), ALARM * len(columns))
         if alarm is not None:
-            since, raised_at = alarm
-            before = float(means[:BASELINE_NIGHTS].mean())
-            after = float(means[since : raised_at + 1].mean())
-            alarms.append(Drift(estimand.name, raised_at + 1, since + 1, before, after))
+            since = _find_step(means[: alarm + 1])
+            before, after = means[:since].mean(), means[since : alarm + 1].mean()
+            alarms.append(Drift(estimand.name, alarm + 1, since + 1, float(before), float(after)))
     return tuple(alarms)
 
 
@@ -74,13 +74,12 @@ def detect(means: Array, width: float) -> tuple[Array, Array]:
     """Log detectors of a rise and of a fall after the baseline.
 
     ``means`` has shape (nights, streams), more than ``BASELINE_NIGHTS`` nights; ``width``
-    is the range of the data. Returns the two, each of shape (nights - 20, streams, 2)
-    joined on the last axis as (log R, log of the night's factor).
+    is the range of the data. Returns log R of the two, each of shape (nights - 20, streams).
     """
     first, later = means[:BASELINE_NIGHTS], means[BASELINE_NIGHTS:]
     centre, spread = first.mean(axis=0), first.std(axis=0, ddof=1)
     tolerated = np.maximum(TOLERATED * width, ERRORS * spread / math.sqrt(BASELINE_NIGHTS))
-    reach = np.maximum(WINDOW * spread, 2 * tolerated)
+    reach = WINDOW * np.maximum(spread, tolerated)
     can_tell = reach > 1e-9 * np.maximum(np.abs(centre), 1.0)  # no more than rounding otherwise
     safe = np.where(can_tell, reach, 1.0)
     level = 0.5 + tolerated / (2 * safe)  # the highest mean, within the window, that is none
@@ -88,33 +87,36 @@ def detect(means: Array, width: float) -> tuple[Array, Array]:
     rise, fall = (
         _sum_starts(np.log1p(STAKE / level * (side - level))) for side in (placed, 1.0 - placed)
     )
-    rise[:, ~can_tell, 0] = fall[:, ~can_tell, 0] = -math.inf
+    rise[:, ~can_tell] = fall[:, ~can_tell] = -math.inf
     return rise, fall
 
 
 def _sum_starts(factors: Array) -> Array:
-    """log R_t and the factors; R is the sum, over all starts, of the products since then.
+    """log R_t; R is the sum, over all starts, of the products of the factors since then.
 
     With S the running sum of the logs, R_t = exp(S_t) (exp(-S_0) + ... + exp(-S_{t-1})),
     which is R_t = (R_{t-1} + 1) exp(S_t - S_{t-1}).
     """
     sums = np.cumsum(factors, axis=0)
     before = np.concatenate((np.zeros_like(sums[:1]), sums[:-1]))
-    level = sums + np.logaddexp.accumulate(-before, axis=0)
-    return np.stack((level, factors), axis=-1)
+    detector: Array = sums + np.logaddexp.accumulate(-before, axis=0)
+    return detector
 
 
-def _find_alarm(means: Array, width: float, alarm: float) -> tuple[int, int] | None:
-    """Since when, and when raised, counted from 0; None while there is no alarm."""
+def _find_alarm(means: Array, width: float, alarm: float) -> int | None:
+    """The night, counted from 0, at which the alarm is first raised; None while it is not."""
     if len(means) <= BASELINE_NIGHTS:
         return None
-    rise, fall = (side[:, 0, :] for side in detect(means[:, None], width))
-    both = np.logaddexp(rise[:, 0], fall[:, 0]) - math.log(2)  # their mean is a detector too
+    rise, fall = detect(means[:, None], width)
+    both = np.logaddexp(rise, fall)[:, 0] - math.log(2)  # their mean is a detector too
     raised = np.flatnonzero(both >= math.log(alarm))
-    if not raised.size:
-        return None
-    night = int(raised[0])
-    leading = rise if rise[night, 0] >= fall[night, 0] else fall
-    back = np.cumsum(leading[night::-1, 1])  # of the product that began k nights ago
-    since = night - int(np.argmax(back))
-    return BASELINE_NIGHTS + since, BASELINE_NIGHTS + night
+    return BASELINE_NIGHTS + int(raised[0]) if raised.size else None
+
+
+def _find_step(means: Array) -> int:
+    """The first night after the step that fits best (least squares), past the baseline."""
+    count = np.arange(1, len(means), dtype=np.float64)
+    sums = np.cumsum(means)
+    left, right = sums[:-1] / count, (sums[-1] - sums[:-1]) / (len(means) - count)
+    gain = count * (len(means) - count) * (left - right) ** 2
+    return BASELINE_NIGHTS + int(np.argmax(gain[BASELINE_NIGHTS - 1 :]))

@@ -94,7 +94,10 @@ def test_a_changed_protocol_of_the_same_version_is_refused(ledger: Session) -> N
     moved = dataclasses.replace(PROTOCOL.estimands[0], region_low=0.4)
     with pytest.raises(ProtocolChanged, match="new version, or restore"):
         register_protocol(ledger, make_protocol(estimands=(moved,)))
-    assert register_protocol(ledger, make_protocol(version=2, estimands=(moved,))).version == 2
+    amended = make_protocol(
+        version=2, estimands=(moved,), previous_hash=PROTOCOL.hash(), amendment="the end was .4"
+    )
+    assert register_protocol(ledger, amended).version == 2
     assert len(ledger.exec(select(StoredProtocol)).all()) == 2
 
 
