@@ -17,7 +17,9 @@ from ingest.judges.intervals import bootstrap_macro_f1, confuse, macro_f1, wilso
 
 ANSWER_CLASS = {"supports": 0, "contradicts": 1, "relaxes": 1}
 NEITHER = 2
+SIDES = ("supports", "against")
 PROGRESS_EVERY = 500
+SURE_SHARES = (0.1, 0.3, 0.5, 1.0)  # of the stances given, the surest first
 
 
 def evaluate_judge(
@@ -45,6 +47,8 @@ def evaluate_judge(
         "spoken": spoken,
         "leaning": score_answers(pairs, [answer.leaning for answer in answers]),
         "by_label": _count_by_label(pairs, stances),
+        "surest": [share_surest(pairs, answers, share) for share in SURE_SHARES],
+        "bands": count_bands(pairs, answers),
         "refused_quotes": sum(answer.refused_quotes for answer in answers),
         "failed": sum(answer.error is not None for answer in answers),
         "trained_on_this_file": seen > 0,
@@ -77,6 +81,49 @@ def score_answers(pairs: Sequence[GoldPair], answers: Sequence[str]) -> dict[str
         "ci95": list(interval),
         "per_class": per_class,
         "confusion": confusion,
+    }
+
+
+def share_surest(
+    pairs: Sequence[GoldPair], answers: Sequence[Judgement], share: float
+) -> dict[str, Any]:
+    """Right among the surest share of the stances that each side was given."""
+    found: dict[str, Any] = {"share": share}
+    for side, name in enumerate(SIDES):
+        rows = [
+            (answer.confidence or 0.0, pair.three_way == side)
+            for pair, answer in zip(pairs, answers, strict=True)
+            if ANSWER_CLASS.get(answer.stance) == side
+        ]
+        rows.sort(key=lambda row: -row[0])
+        kept = rows[: max(1, round(share * len(rows)))]
+        found[name] = _describe_share(sum(right for _, right in kept), len(kept))
+    return found
+
+
+def count_bands(
+    pairs: Sequence[GoldPair], answers: Sequence[Judgement]
+) -> dict[str, dict[str, Any]]:
+    """Right and given by side and by the judge's own word for how sure it is, if it has one."""
+    counts: defaultdict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
+    for pair, answer in zip(pairs, answers, strict=True):
+        side = ANSWER_CLASS.get(answer.stance)
+        if side is not None and "band" in answer.scope:
+            entry = counts[SIDES[side], str(answer.scope["band"]["word"])]
+            entry[0] += pair.three_way == side
+            entry[1] += 1
+    found: dict[str, dict[str, Any]] = {name: {} for name in SIDES}
+    for (name, word), (right, n) in sorted(counts.items()):
+        found[name][word] = _describe_share(right, n)
+    return found
+
+
+def _describe_share(right: int, n: int) -> dict[str, Any]:
+    return {
+        "right": right,
+        "n": n,
+        "precision": right / n if n else None,
+        "ci95": list(wilson(right, n)) if n else None,
     }
 
 

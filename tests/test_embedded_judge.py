@@ -276,10 +276,9 @@ def test_what_is_read_of_a_paper_and_how_it_meets_the_claim() -> None:
 
 
 @pytest.mark.real_data
-def test_a_fresh_measurement_of_some_claims_agrees_with_the_card(test_data: Path) -> None:
+def test_a_fresh_measurement_of_some_pairs_agrees_with_the_card(test_data: Path) -> None:
     pairs = read_gold(test_data / "gold" / "stance.jsonl")
-    claims = sorted({pair.claim for pair in pairs})[::26]
-    some = [pair for pair in pairs if pair.claim in claims]
+    some = sorted(pairs, key=lambda pair: (pair.claim, pair.arxiv_id))[::60]  # of most claims
     result = evaluate_judge(load_judge("embedded"), some)
     assert result["pairs_judged_out_of_fold"] == len(some)
     measured = load_weights().measured["full"]["spoken"]

@@ -73,6 +73,24 @@ def test_unclear_counts_as_the_third_class() -> None:
     assert result["confusion"]["supports"]["mentions+unrelated"] == 4
 
 
+def test_the_surest_stances_are_counted_by_confidence_and_by_word() -> None:
+    class Unsure(Oracle):
+        """Right when it is sure, else wrong; always against."""
+
+        def judge_stance(self, claim: str, paper: PaperText) -> Judgement:
+            sure = self.labels[paper.arxiv_id] in ("contradicts", "relaxes")
+            word = "likely" if sure else "hint"
+            return Judgement("relaxes", 0.9 if sure else 0.3, scope={"band": {"word": word}})
+
+    result = evaluate_judge(Unsure(), PAIRS)
+    by_share = {row["share"]: row["against"] for row in result["surest"]}
+    assert (by_share[0.3]["right"], by_share[0.3]["n"]) == (6, 6)
+    assert (by_share[1.0]["right"], by_share[1.0]["n"]) == (8, 20)
+    assert result["surest"][0]["supports"]["precision"] is None
+    assert result["bands"]["against"]["likely"]["precision"] == 1
+    assert (result["bands"]["against"]["hint"]["right"], result["bands"]["supports"]) == (0, {})
+
+
 def test_contradicts_and_relaxes_are_one_class() -> None:
     result = evaluate_judge(Oracle("contradicts"), PAIRS)
     assert result["per_class"]["contradicts+relaxes"]["recall"] == 1.0
@@ -120,7 +138,8 @@ def test_the_command_prints_one_document(
     assert {"n", "macro_f1_3way", "ci95", "per_class", "confusion", "judge"} <= result.keys()
     assert result["judge"].startswith("embedded-") and result["trained_on_this_file"] is False
     assert run([*home, "ingest", "evaluate", str(gold)]) == 0
-    assert "three-way macro-F1" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "three-way macro-F1" in printed and "surest stances" in printed
 
 
 def test_a_trained_claim_is_named_as_such(tmp_path: Path) -> None:

@@ -95,6 +95,27 @@ def _print(result: dict[str, Any]) -> None:
                 for label, row in block["per_class"].items()
             ),
         )
+    rows = [
+        (f"{row['share']:.0%}", *(_describe(row[name]) for name in ("supports", "against")))
+        for row in result["surest"]
+    ]
+    print("\nprecision of the surest stances, by the judge's own confidence:")
+    print_table(("share", "supports", "against"), rows)
+    words = [
+        (name, word, _describe(found))
+        for name, side in result["bands"].items()
+        for word, found in side.items()
+    ]
+    if words:
+        print("\nprecision by the judge's own word:")
+        print_table(("side", "word", "precision"), words)
+
+
+def _describe(found: dict[str, Any]) -> str:
+    if not found["n"]:
+        return "none given"
+    low, high = found["ci95"]
+    return f"{found['precision']:.2f} [{low:.2f}, {high:.2f}] (n = {found['n']})"
 
 
 def _print_ranking(result: dict[str, Any]) -> None:
