@@ -11,6 +11,7 @@ from ville import BernoulliCS, BettingTest
 from ville._boundaries import normal_mixture
 
 from db.errors import SeedRefused
+from retest import evidence
 from retest.evidence import BURN_IN, TUNED_AT, Bounds, check_values, find_bounds, log_e_above
 
 ALPHA = 0.05
@@ -120,6 +121,102 @@ def test_the_simulation_can_fail() -> None:
 def test_a_clear_difference_is_found() -> None:
     low, high = find_bounds(draw("bounded", 0, 200), "bounded", ALPHA)
     assert 0.4 < low < 0.55 < high < 0.7
+
+
+# --- The cost table: nights of 8 seeds until a decision, median and 90 % point --------------------
+
+SD3, SD8 = 0.03, 0.08
+CONSISTENT, OUTSIDE = (0.55, 0.60), (None, 0.60)
+COSTS = [  # region, true mean, sd, betting, asymptotic with a burn-in of 40 seeds
+    (CONSISTENT, 0.575, SD3, (12, 14), (5, 5)),
+    (CONSISTENT, 0.575, SD8, (17, 26), (15, 23)),
+    (OUTSIDE, 0.62, SD8, (19, 36), (14, 31)),
+    (OUTSIDE, 0.65, SD8, (7, 10), (5, 7)),
+    (OUTSIDE, 0.70, SD8, (4, 5), (5, 5)),
+    (OUTSIDE, 0.80, SD8, (2, 2), (5, 5)),
+]
+
+
+def count_nights(kind: Any, region: Any, mean: float, sd: float, random: Any) -> int:
+    """Nights until the mean is known to lie inside a band, or above an upper end."""
+    values = np.clip(random.normal(mean, sd, 8 * 100), 0, 1)
+    low, high = region
+    above = log_e_above(values, np.array([low or high]), kind, ALPHA)[:, 0]
+    if low:
+        below = log_e_above(evidence.mirror(values, kind), mirror_of(high, kind), kind, ALPHA)
+        pair = np.maximum.accumulate(above), np.maximum.accumulate(below[:, 0])
+        above = np.minimum(*pair)
+    reached = above[7::8] >= NEEDED
+    return int(np.argmax(reached)) + 1 if reached.any() else 100
+
+
+def mirror_of(mean: float, kind: Any) -> Any:
+    return np.array([-mean if kind == "unbounded" else 1 - mean])
+
+
+@pytest.mark.parametrize("row", COSTS, ids=lambda row: f"{row[1]} sd {row[2]}")
+@pytest.mark.parametrize("kind", ["bounded", "unbounded"])
+def test_decisions_cost_what_the_table_says(
+    kind: str, row: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    region, mean, sd, betting, asymptotic = row
+    monkeypatch.setattr(evidence, "BURN_IN", 40)
+    median, ninety = betting if kind == "bounded" else asymptotic
+    random = np.random.default_rng(7)
+    nights = [count_nights(kind, region, mean, sd, random) for _ in range(200)]
+    assert np.median(nights) == pytest.approx(median, abs=1 + 0.08 * median)
+    assert np.quantile(nights, 0.9) == pytest.approx(ninety, abs=1 + 0.15 * ninety)
+
+
+def test_pooling_the_same_seeds_again_and_again_misleads() -> None:
+    """Why a seed is refused twice: eight seeds re-run every night for ninety nights."""
+    random = np.random.default_rng(8)
+    wrong = 0
+    for _ in range(100):
+        seeds = np.clip(random.normal(0.6, 0.08, 8), 0, 1)
+        pooled = np.tile(seeds, 90)
+        sides = ((pooled, 0.6), (1 - pooled, 0.4))
+        wrong += any(
+            log_e_above(x, np.array([m]), "bounded", ALPHA).max() >= NEEDED for x, m in sides
+        )
+    assert wrong / 100 > 0.6
+
+
+# --- Bounds are those of plain halving ------------------------------------------------------------
+
+
+def halve(log_e: Any, span: Any, *, is_present: bool) -> float | None:
+    """The search as it is easiest to believe: fifty bisections."""
+    inside, outside = span
+
+    def is_rejected(mean: float) -> bool:
+        path = log_e(mean)
+        return bool((path[-1] if is_present else path.max()) >= NEEDED)
+
+    if not is_rejected(inside):
+        return None
+    for _ in range(50):
+        middle = (inside + outside) / 2
+        inside, outside = (middle, outside) if is_rejected(middle) else (inside, middle)
+    return inside
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_bounds_are_those_of_halving(kind: Any) -> None:
+    random = np.random.default_rng(10)
+    for n in (1, 5, 30, 150, 400):
+        values = draw(kind, int(random.integers(1000)), n)
+        values[n // 2 :] = values[n // 2 :] * 0.5 if kind != "binary" else 0.0  # best != present
+        for side in (values, evidence.mirror(values, kind)):
+            span = evidence._find_spans(side, kind)[0]
+            log_e = evidence.prepare_log_e(side, kind, ALPHA)
+            found = evidence.find_lower_bounds(log_e, side, ALPHA, span)
+            for bound, is_present in ((found.best, False), (found.present, True)):
+                expected = halve(log_e, span, is_present=is_present)
+                if kind == "unbounded" and expected is not None:
+                    assert bound == pytest.approx(expected, rel=1e-12, abs=1e-12)
+                else:
+                    assert bound == expected, "the same to the last bit"
 
 
 # --- Properties -----------------------------------------------------------------------------------
