@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import subprocess
+import sys
 import zipfile
 from dataclasses import replace
 from importlib.resources import files
@@ -196,6 +198,15 @@ def test_without_the_encoder_it_says_so_in_its_name_and_still_judges() -> None:
     assert "-words+" in bare.name and "-words" not in full.name
     assert "word features alone" in bare.quality and "word features" not in full.quality
     assert sum(bare.judge_stance(CLAIM, PAPER).probabilities.values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_torch_is_imported_only_when_a_pair_is_judged() -> None:
+    code = (
+        "import sys; from ingest.judges import load_judge; judge = load_judge('embedded'); "
+        "judge.name, judge.quality; print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_another_file_in_the_encoders_place_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
