@@ -5,7 +5,6 @@ then on, over real HTTP and into a real database.
 """
 
 import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -68,22 +67,6 @@ def one_ssl_context() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("httpx._transports.default.create_ssl_context", cache(create_ssl_context))
         yield
-
-
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated library, to be copied: migrating takes longer than a harvest."""
-    file = tmp_path_factory.mktemp("empty") / "library.db"
-    open_database(f"sqlite:///{file}").dispose()
-    return file
-
-
-@pytest.fixture
-def library(empty_database: Path, tmp_path: Path) -> Iterator[Engine]:
-    file = shutil.copy(empty_database, tmp_path / "library.db")
-    engine = open_database(f"sqlite:///{file}")
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture
@@ -157,8 +140,8 @@ def expected_rows(server: ArxivServer) -> PaperRows:
 
 
 @pytest.fixture
-def poller(library: Engine, server: ArxivServer, tmp_path: Path) -> Poller:
-    return Poller(library, server, tmp_path, FakeClock())
+def poller(engine: Engine, server: ArxivServer, tmp_path: Path) -> Poller:
+    return Poller(engine, server, tmp_path, FakeClock())
 
 
 LATE = InventedPaper("2611.00000", "2026-11-21", "Held back", "By moderation.")
@@ -166,10 +149,10 @@ NEWEST = InventedPaper("2611.00099", "2026-11-24", "Just now", "Announced while 
 
 
 @pytest.fixture(scope="module", autouse=True)
-def undisturbed(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> None:
     for n, papers in enumerate((PAPERS, [*PAPERS, LATE], [*PAPERS, NEWEST], PAPERS[1:])):
         folder = tmp_path_factory.mktemp("undisturbed")
-        engine = open_database(f"sqlite:///{shutil.copy(empty_database, folder / 'library.db')}")
+        engine = open_database(f"sqlite:///{folder / 'library.db'}")
         with run_arxiv_server(list(papers)) as server, pytest.MonkeyPatch.context() as patch:
             patch.setattr("ingest.sources.arxiv_api.PAGE_SIZE", PAGE_SIZE)
             poller = Poller(engine, server, folder, FakeClock())
@@ -423,12 +406,12 @@ def test_a_redirect_leads_nowhere(poller: Poller) -> None:
 
 @pytest.fixture
 def command_line(
-    server: ArxivServer, library: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: ArxivServer, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> ArxivServer:
     monkeypatch.chdir(tmp_path)
     for name, value in {
         "HOME": str(tmp_path),
-        "DATABASE_URL": str(library.url),
+        "DATABASE_URL": str(engine.url),
         "ARXIV_API_URL": server.url,
         "ARXIV_OAI_URL": server.url,
         "ARXIV_DELAY_S": "0",
@@ -447,7 +430,7 @@ def command_line(
 )
 def test_the_exit_code_tells_scripts(
     command_line: ArxivServer,
-    library: Engine,
+    engine: Engine,
     name: str,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -465,4 +448,4 @@ def test_the_exit_code_tells_scripts(
     command_line.always = None
     (tmp_path / "arxiv-requests.json").unlink()  # hours later, as far as pauses are concerned
     assert run(arguments) == 0
-    assert read_rows(library) == expected_rows(command_line)
+    assert read_rows(engine) == expected_rows(command_line)

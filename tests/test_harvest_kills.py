@@ -6,7 +6,6 @@ The killed harvests are real processes on the command line; arXiv is a loopback 
 import json
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, text
 
 from db.engine import open_database
 from db.models import HarvestWindow
@@ -134,42 +133,17 @@ def quick_start() -> Iterator[QuickStart]:
     quick.close()
 
 
-@pytest.fixture(scope="module")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("template") / "library.db"
-    open_database(f"sqlite:///{file}").dispose()
-    return file
-
-
-@pytest.fixture(scope="module")
-def postgres_template(postgres_server: str) -> str:
-    """The name of a migrated database that others are made from."""
-    _execute(postgres_server, "CREATE DATABASE kills_template")
-    open_database(postgres_server.format(name="kills_template")).dispose()
-    return "kills_template"
-
-
 @pytest.fixture
 def make_library(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], Library]:
     def make(backend: str) -> Library:
         if backend == "sqlite":
-            template = request.getfixturevalue("sqlite_template")
-            file = shutil.copy(template, tmp_path / "library.db")
-            return Library(tmp_path, f"sqlite:///{file}")
-        server: str = request.getfixturevalue("postgres_server")
-        template = request.getfixturevalue("postgres_template")
-        name = f"k{abs(hash(request.node.nodeid)) % 10**12}"
-        _execute(server, f"CREATE DATABASE {name} TEMPLATE {template}")
-        return Library(tmp_path, server.format(name=name))
+            url = f"sqlite:///{tmp_path / 'library.db'}"
+            open_database(url).dispose()
+            return Library(tmp_path, url)
+        copy_postgres: Callable[[str], str] = request.getfixturevalue("copy_postgres")
+        return Library(tmp_path, copy_postgres(request.getfixturevalue("migrated_postgres")))
 
     return make
-
-
-def _execute(server: str, statement: str) -> None:
-    admin = create_engine(server.format(name="postgres"), isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(text(statement))
-    admin.dispose()
 
 
 @pytest.fixture
@@ -179,9 +153,9 @@ def server() -> Iterator[ArxivServer]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> PaperRows:
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> PaperRows:
     home = tmp_path_factory.mktemp("undisturbed")
-    library = Library(home, f"sqlite:///{shutil.copy(sqlite_template, home / 'library.db')}")
+    library = Library(home, f"sqlite:///{home / 'library.db'}")
     with run_arxiv_server(list(PAPERS)) as server, pytest.MonkeyPatch.context() as patch:
         assert library.poll_here(server, patch) == 0
         assert len(server.asked) >= LEAST_REQUESTS

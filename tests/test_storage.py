@@ -45,10 +45,10 @@ UPDATE paper SET version_id = 1;
 """
 
 
-def test_the_oldest_schema_is_brought_up_to_date(database_url: str) -> None:
+def test_the_oldest_schema_is_brought_up_to_date(empty_database_url: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path("db/migrations")))
-    engine = create_engine(database_url)
+    engine = create_engine(empty_database_url)
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
@@ -56,7 +56,7 @@ def test_the_oldest_schema_is_brought_up_to_date(database_url: str) -> None:
             if statement.strip():
                 connection.execute(text(statement))
     engine.dispose()
-    engine = open_database(database_url)
+    engine = open_database(empty_database_url)
     with open_session(engine) as session:
         paper = session.exec(select(Paper)).one()
         assert (paper.title, paper.version_id) == ("Kettles", 1)
@@ -65,11 +65,11 @@ def test_the_oldest_schema_is_brought_up_to_date(database_url: str) -> None:
     engine.dispose()
 
 
-def test_opening_twice_keeps_what_is_there(database_url: str) -> None:
-    with open_session(open_database(database_url)) as session:
+def test_opening_twice_keeps_what_is_there(empty_database_url: str) -> None:
+    with open_session(open_database(empty_database_url)) as session:
         session.add(Night(profile="smoke", budget_s=1.0))
         session.commit()
-    with open_session(open_database(database_url)) as session:
+    with open_session(open_database(empty_database_url)) as session:
         assert session.exec(select(Night)).one().profile == "smoke"
 
 
