@@ -69,6 +69,7 @@ __config__ = SimpleNamespace(show=lambda: "BLAS_INFO=none")
 cuda = SimpleNamespace(is_available=lambda: False)
 backends = SimpleNamespace(cpu=SimpleNamespace(get_cpu_capability=lambda: "none"))
 version = SimpleNamespace(cuda=None)
+utils = SimpleNamespace(deterministic=SimpleNamespace())
 device = str
 
 
