@@ -44,6 +44,7 @@ class Basis:
     proposals: int = 0  # proposed supports, relaxes or contradicts: shown, never counted
     is_retired: bool = False
     withdrawn: int = 0  # papers that it rests on and that were withdrawn
+    drifts: int = 0  # estimands of our own experiments whose mean moved, and no canary says why
 
 
 def decide_headline(basis: Basis, today: date) -> Headline | None:
@@ -84,7 +85,8 @@ def is_stale(basis: Basis, today: date) -> bool:
 def decide_look(basis: Basis) -> bool:
     """Whether a person should look.
 
-    A proposal waits, our own experiment differs, or a paper that it rests on was withdrawn.
+    A proposal waits, our own experiment differs or drifts, or a paper that it rests on was
+    withdrawn.
     """
-    is_pressed = basis.proposals > 0 or basis.withdrawn > 0 or basis.local in LOOK_AT
-    return basis.grounding != "hub" and is_pressed
+    counted = basis.proposals + basis.withdrawn + basis.drifts
+    return basis.grounding != "hub" and (counted > 0 or basis.local in LOOK_AT)

@@ -19,6 +19,7 @@ from claims.withdrawn_sources import find_withdrawn_sources
 from db.columns import stored_id
 from db.models import Claim, Verdict
 from reassay.night.conclude import WORDS
+from retest.conclusions import count_drifts
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,7 @@ def _make_verdict(
         proposals=sum(state.proposals.values()),
         is_retired=claim.retired_at is not None,
         withdrawn=len(lost),
+        drifts=count_drifts(last.local_detail),
     )
     return Verdict(
         claim_id=stored_id(claim.id),

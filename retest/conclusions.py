@@ -4,6 +4,7 @@ Only streams of the present protocol and code count, and only profiles that conc
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -44,6 +45,11 @@ def conclude_local(session: Session, claim_id: int, *, live_claims: int) -> Loca
     local: Local = next((word for word in MOST_TELLING if word in words), "none")
     named = next((item for item in described if item["local"] == local != "none"), None)
     return LocalConclusion(local, named["transfer"] if named else None, {"experiments": described})
+
+
+def count_drifts(detail: Mapping[str, Any]) -> int:
+    """How many estimands of a claim's experiments drift, by its LOCAL detail."""
+    return sum(len(row.get("drift") or []) for row in detail.get("experiments") or [])
 
 
 def find_stream(session: Session, protocol: Protocol, profile: str | None) -> models.Stream | None:

@@ -9,7 +9,7 @@ import pytest
 from sqlmodel import Session
 
 from db.models import Stream
-from retest.conclusions import describe_stream
+from retest.conclusions import count_drifts, describe_stream
 from retest.drift import ALARM, BASELINE_NIGHTS, detect, find_drift
 from retest.results import conclude_stream, read_state
 from retest.streams import open_stream
@@ -180,6 +180,7 @@ def test_a_stream_that_drifts_is_invalid_and_says_since_when(
     described = describe_stream(session, stream, PROTOCOL)
     assert described["drift"][0]["since"] == 31
     assert described["strength"] == "none"
+    assert count_drifts({"experiments": [described, {"drift": []}, {}]}) == 1
     assert any("drifts" in note for note in described["notes"])
 
 

@@ -61,6 +61,11 @@ def test_local_never_decides_a_headline(local: str) -> None:
         assert decide_look(with_local) == (local in {"shifted", "attenuated"})
 
 
+def test_a_drift_of_our_own_experiment_asks_for_a_look() -> None:
+    assert decide_look(basis(local="invalid", drifts=1))
+    assert not decide_look(basis("hub", local="invalid", drifts=1))
+
+
 def test_a_proposal_asks_for_a_look_and_no_more() -> None:
     row = basis(proposals=2)
     assert decide_headline(row, TODAY) == "UNCHALLENGED"

@@ -21,7 +21,7 @@ from claims.withdrawn_sources import WithdrawnSource, find_withdrawn_sources
 from db.columns import stored_id
 from db.models import Anchor, Binding, Claim, ClaimRevision, Evidence, Night, Paper, Verdict
 from reassay.night.context import StepResult
-from retest.conclusions import LocalConclusion, conclude_local
+from retest.conclusions import LocalConclusion, conclude_local, count_drifts
 
 WORDS = ("headline", "look", "grounding", "literature", "local", "transfer", "claim_revision_id")
 DETAILS = ("grounding_detail", "literature_detail", "local_detail", "searched_through")
@@ -82,6 +82,7 @@ def _conclude_claim(
         proposals=sum(literature.proposals.values()),
         is_retired=claim.retired_at is not None,
         withdrawn=len(lost),
+        drifts=count_drifts(local.detail),
     )
     return Verdict(
         claim_id=stored_id(claim.id),
