@@ -16,7 +16,7 @@ from retest.experiments import MODULES, load_experiment
 from retest.night_effect import describe_nights
 from retest.outcomes import EstimandState, StreamState, read_stream
 from retest.protocol import Estimand, Protocol
-from retest.results import ControlState, StreamResult, describe_seeds, read_state
+from retest.results import DECIDED, ControlState, StreamResult, describe_seeds, read_state
 from retest.streams import hash_code
 
 Local = Literal["consistent", "shifted", "attenuated", "undecided", "invalid", "none"]
@@ -176,7 +176,7 @@ def _note(result: StreamResult) -> list[str]:
             f"{result.spoiled} seeds do not count: they ran in a night in which a canary of the "
             "same environment missed"
         )
-    notes += describe_nights(result.night_effect)
+    notes += describe_nights(result.night_effect, is_decided=result.outcome in DECIDED)
     if result.state.outcome != result.state.present:
         notes.append(
             f"reached {result.state.outcome}; the evidence at the last seed alone says "

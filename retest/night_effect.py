@@ -60,8 +60,13 @@ def find_night_effect(columns: Sequence[Array], nights: Groups) -> NightEffect:
     return NightEffect(count, max(known), found)
 
 
-def describe_nights(effect: NightEffect) -> list[str]:
+def describe_nights(effect: NightEffect, *, is_decided: bool = False) -> list[str]:
     """What a reader should know about the nights of a stream; nothing where all is well."""
+    if is_decided and effect.nights < LEAST_NIGHTS:
+        return [
+            f"decided within {effect.nights} of the {LEAST_NIGHTS} nights that it takes to tell "
+            "whether nights differ"
+        ]
     if effect.share is None or not (effect.is_found or effect.share > LARGEST_SHARE):
         return []
     share = f"{effect.share:.2f} of the variance lies between nights"

@@ -163,11 +163,20 @@ def _judge(
 
 
 def conclude_stream(session: Session, stream: Stream, protocol: Protocol) -> Outcome:
-    """The stream's outcome; one that decides is latched in its row, until the opposite one."""
-    outcome = read_state(session, stream, protocol).outcome
-    if outcome in DECIDED and stream.latched_outcome != outcome:
+    """The stream's outcome; one that decides is latched in its row, until the opposite one.
+
+    What was latched on seeds is taken back when their nights turn out to differ and night
+    means do not bear it out.
+    """
+    result = read_state(session, stream, protocol)
+    outcome, latched = result.outcome, stream.latched_outcome
+    if outcome in DECIDED:
+        latched = outcome
+    elif outcome == "UNDECIDED" and result.night_effect.is_found:
+        latched = None
+    if latched != stream.latched_outcome:
         stored = session.get_one(Stream, stream.id)
-        stored.latched_outcome, stored.latched_at = outcome, utc_now()
+        stored.latched_outcome, stored.latched_at = latched, utc_now() if latched else None
         session.add(stored)
         session.commit()
     return outcome

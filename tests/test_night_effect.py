@@ -20,7 +20,7 @@ from retest.night_effect import (
 )
 from retest.nights import average_nights, group_by_night
 from retest.outcomes import read_stream
-from retest.results import read_state, weigh_stream
+from retest.results import conclude_stream, read_state, weigh_stream
 from retest.streams import finish_seed, open_stream, start_seed
 from tests.fake_experiment import FakeExperiment, fake, make_protocol, make_result
 
@@ -201,6 +201,37 @@ def test_seeds_are_grouped_by_night_and_by_day(session: Session, fake: FakeExper
     runs = session.exec(select(SeedRun).order_by(col(SeedRun.seed_index))).all()
     assert group_by_night(runs).tolist() == [0, 0, 1, 2, 2]
     assert group_by_night([]).tolist() == []
+
+
+def test_what_was_latched_on_seeds_is_taken_back(session: Session, fake: FakeExperiment) -> None:
+    stream = open_stream(session, PROTOCOL, "nightly", "cpu", {})
+    lucky, others = [[0.85] * 12], [[mean] * 12 for mean in (0.1, 0.9, 0.5) * 4]
+    run_nights(session, stream, lucky)
+    assert conclude_stream(session, stream, PROTOCOL) == "CONSISTENT"
+    assert (
+        "decided within 1 of the 10 nights"
+        in describe_stream(session, stream, PROTOCOL)["notes"][0]
+    )
+    run_nights(session, stream, others)
+    assert conclude_stream(session, stream, PROTOCOL) == "UNDECIDED"
+    stored = session.get_one(Stream, stream.id)
+    assert (stored.latched_outcome, stored.latched_at) == (None, None)
+
+
+def test_the_whole_rule_errs_less_than_counting_seeds() -> None:
+    """A year of looks at a true mean on the end of the region, a fifth of it between nights."""
+    random, labels = np.random.default_rng(9), number(200, 8)
+    needed, by_seed, by_rule = math.log(1 / 0.05), 0, 0
+    for _ in range(150):
+        values = draw(0.2, 200, 8, random, sd=0.1)
+        seeds = log_e_above(values, np.array([0.6]), "bounded", 0.05)[7::8, 0]
+        means = log_e_above(average_nights(values, labels), np.array([0.6]), "bounded", 0.05)
+        effect = find_night_effect([values], labels)
+        early = seeds[: effect.found_after]
+        by_seed += bool(seeds.max() >= needed)
+        by_rule += bool(early.max() >= needed or (effect.is_found and means.max() >= needed))
+    assert by_rule < by_seed / 2
+    assert by_rule / 150 <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 150)
 
 
 def test_a_night_effect_is_said_wherever_the_stream_is_read(

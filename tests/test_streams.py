@@ -576,7 +576,7 @@ def test_the_local_field_carries_all_that_a_report_prints(ledger: Session) -> No
         "run_set": f"stream {stream.id}, seeds 0-11",
         "canary": {"ok": True, "difference": None},
         "censored": 0,
-        "notes": [],
+        "notes": ["decided within 1 of the 10 nights that it takes to tell whether nights differ"],
     }
     assert {key: experiment[key] for key in expected} == expected
     assert experiment["controls"]["learned"] == {
