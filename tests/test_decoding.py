@@ -89,23 +89,36 @@ def shapes(draw: st.DrawFn) -> ModelOptions:
     )
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
-@given(shapes(), st.integers(1, 6), st.integers(1, 3))
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(shapes(), st.integers(1, 6), st.integers(1, 3), st.sampled_from([3, 9]))
 def test_remembered_logits_equal_those_of_the_whole(
-    options: ModelOptions, first: int, each: int
+    options: ModelOptions, first: int, each: int, rows: int
 ) -> None:
-    """Whatever the options, and however the sequence is cut into calls."""
-    model, tokens = build_rough(options), make_tokens(3, 12)
+    """Whatever the options, and however the sequence is cut into calls; 9 rows lie in columns."""
+    model, tokens = build_rough(options), make_tokens(rows, 12)
     noise = None
     if options.loop is not None:
-        noise = draw_noise("t", 0, range(3), options.loop.times, 12, options.width)
+        noise = draw_noise("t", 0, range(rows), options.loop.times, 12, options.width)
     whole = model(tokens, latent=Latent(noise=noise))
-    memory = model.remember(3, 12)
+    memory = model.remember(rows, 12)
+    assert memory.layer(0).is_in_columns == (rows == 9)
     parts = []
     for begin, end in zip([0, *range(first, 12, each)], [*range(first, 12, each), 12], strict=True):
         part = None if noise is None else noise[:, :, begin:end]
         parts.append(model(tokens[:, begin:end], memory=memory, latent=Latent(noise=part)))
     torch.testing.assert_close(torch.cat(parts, dim=1), whole, atol=2e-5, rtol=2e-4)
+
+
+@pytest.mark.parametrize("rows", [3, 9])
+def test_a_prompt_of_which_only_the_last_logits_are_read_is_remembered_whole(rows: int) -> None:
+    model, tokens = build_rough(SMALL), make_tokens(rows, 7)
+    memory = model.remember(rows, 7)
+    with torch.inference_mode():
+        whole = model(tokens)
+        last = model(tokens[:, :6], logits_from=5, memory=memory)
+        fresh = model(tokens[:, 6:], memory=memory)
+    torch.testing.assert_close(last, whole[:, 5:6], atol=2e-5, rtol=2e-4)
+    torch.testing.assert_close(fresh, whole[:, 6:], atol=2e-5, rtol=2e-4)
 
 
 def decode_slowly(model: Transformer, prompt: list[int], limit: int, latent: Latent) -> list[int]:

@@ -17,7 +17,7 @@ from retest.lab.latent import Latent
 from retest.lab.model import Transformer
 from retest.lab.sampling import Sampling, choose, draw_uniforms
 
-ROWS_AT_ONCE = 512
+ROWS_AT_ONCE = 256
 Decoder = Callable[[Tensor, NDArray[np.int64]], Tensor]
 
 

@@ -63,13 +63,13 @@ class Block(nn.Module):
             written, imbalance = self.experts(ready)
             passage.imbalances.append(imbalance)
             x = x + written
-        result: Tensor = x
-        return result
+        return x
 
     def activate(self, x: Tensor) -> Tensor:
         """The inner channels of the block's own perceptron."""
         if "gate" in self.parts:
-            return F.silu(self.gate(x)) * self.widen(x)
+            gated: Tensor = F.silu(self.gate(x)) * self.widen(x)
+            return gated
         return F.relu(self.widen(x), inplace=True)
 
 
@@ -122,8 +122,9 @@ class Transformer(nn.Module):
         if memory is not None:
             memory.tokens[:, begin:end] = tokens
             memory.length, seen = end, memory.tokens[:, :end]
-        rotations = self.rotations[begin:end] if self.options.positions == "rope" else None
-        return Passage(begin, end, seen, rotations, self.hidden[begin:end, :end], memory)
+        turns = self.rotations if self.options.positions == "rope" else None
+        here = None if turns is None else turns[begin:end]
+        return Passage(begin, end, seen, here, turns, self.hidden[begin:end, :end], memory)
 
     def read(
         self, tokens: Tensor, passage: Passage, logits_from: int = 0, latent: Latent | None = None
