@@ -7,13 +7,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError
 from sqlmodel import col, func, select
 
-from db.columns import stored_id
+from db.columns import stored_id, utc_now
 from db.engine import open_database, open_session
 from db.errors import UsageError
 from db.models import CanaryRun, Night, SeedRun, Stream
@@ -22,7 +26,8 @@ from retest import recording
 from retest.batch import BatchPlan, BatchSummary, run_batch
 from retest.executors.local import LocalExecutor
 from retest.executors.worker import Unit, UnitOutcome
-from tests.fake_experiment import FakeExperiment, fake, make_protocol
+from retest.protocol import Profile
+from tests.fake_experiment import FakeExperiment, fake, make_protocol, make_result
 from tests.inline_executor import InlineExecutor, inline
 
 __all__ = ["fake", "inline"]
@@ -332,3 +337,187 @@ def test_experiments_take_turns(
 def test_enough_seeds_conclude(database_url: str, inline: type[InlineExecutor]) -> None:
     assert run(database_url, seeds=12).experiments[0].outcome == "CONSISTENT"
     assert run(database_url, seeds=12, profile="smoke").experiments[0].outcome == "UNDECIDED"
+
+
+# --- A budget that is spent where it buys most ----------------------------------------------------
+
+
+def make_two(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
+    """A second experiment, e02, beside e01."""
+    from types import SimpleNamespace
+
+    from retest.experiments import MODULES
+
+    monkeypatch.setitem(MODULES, "e02", "fake_e01")
+    others = {
+        "e01": SimpleNamespace(PROTOCOL=make_protocol()),
+        "e02": SimpleNamespace(PROTOCOL=make_protocol(experiment="e02", **changes)),
+    }
+    monkeypatch.setattr(batches, "load_experiment", others.__getitem__)
+
+
+def age_seeds(url: str, days: float) -> None:
+    """As if all seeds had ended so many days ago."""
+    with open_session(open_database(url)) as session:
+        for row in session.exec(select(SeedRun)).all():
+            row.finished_at = utc_now() - timedelta(days=days)
+            session.add(row)
+        session.commit()
+
+
+def run_two(url: str, budget_s: float, **more: Any) -> BatchSummary:
+    plan = BatchPlan("nightly", budget_s, 1, may_rest=True, **more)
+    return run_batch(url, ["e01", "e02"], plan, lambda line: None)
+
+
+def test_canaries_come_first_then_who_never_had_a_seed_then_who_is_nearest(
+    url: str, inline: type[InlineExecutor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_two(monkeypatch)
+    run(url, seeds=5, jobs=1)  # e01 knows how far it has to go
+    age_seeds(url, 2)
+    inline.started.clear()
+    summary = run_two(url, 6.5)
+    assert inline.started[:3] == ["canary", "canary", "0"], "e02 has waited for ever"
+    assert inline.started[3:] == ["5", "6", "7"], "then e01, a few seeds from a decision"
+    assert [row.seeds_run for row in summary.experiments] == [3, 1]
+
+
+def test_an_established_stream_rests_and_gets_its_monthly_seed(
+    url: str, inline: type[InlineExecutor]
+) -> None:
+    run(url, seeds=30, jobs=1)
+    inline.started.clear()
+    (row,) = run(url, budget_s=60, jobs=1, may_rest=True).experiments
+    assert inline.started == ["canary"], "the environment is watched every night"
+    assert (row.seeds_run, row.skipped, row.outcome) == (0, None, "CONSISTENT")
+    assert "CONSISTENT is established; watched every 30 days" in str(row.resting)
+    age_seeds(url, 30)
+    summary = run(url, budget_s=60, jobs=1, may_rest=True)
+    assert summary.experiments[0].seeds_run == 1 and summary.not_checked == ()
+    assert run(url, budget_s=3.5, jobs=1).experiments[0].seeds_run == 2, "asked for by name"
+
+
+def test_futility_is_undecided_for_lack_of_budget(
+    url: str, inline: type[InlineExecutor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = iter([0.4, 0.6] * 40)  # right at the end of the region: nobody ever decides
+    monkeypatch.setattr("tests.inline_executor.make_result", lambda _: make_result(next(values)))
+    run(url, seeds=10, jobs=1)
+    (row,) = run(url, budget_s=8.0, jobs=1, may_rest=True).experiments
+    assert (row.seeds_run, row.outcome) == (0, "UNDECIDED (budget)")
+    assert "more than 1000 seeds to go" in str(row.resting)
+    (row,) = run(url, budget_s=3000.0, jobs=1, may_rest=True, seeds=1).experiments
+    assert (row.seeds_run, row.outcome) == (1, "UNDECIDED"), "such nights could pay for it"
+
+
+def test_who_gave_way_and_is_not_due_leaves_nothing_unchecked(
+    url: str, inline: type[InlineExecutor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_two(monkeypatch, profiles={"nightly": Profile({}, seed_cost_s=3.0)})
+    inline.seconds = 3.0
+    run_two(url, 30.0)
+    for days, not_checked in ((3, ()), (9, ("e02",))):
+        age_seeds(url, days)
+        summary = run_two(url, 7.5, seeds=None)
+        seeds = {row.experiment: row.seeds_run for row in summary.experiments}
+        assert sum(seeds.values()) == 0
+        assert all(row.skipped for row in summary.experiments)
+        names = {sentence.partition(":")[0] for sentence in summary.not_checked}
+        assert set(not_checked) <= names and (days == 9 or not names)
+
+
+def test_a_resumed_night_goes_on_with_what_is_left_of_its_budget(
+    url: str, inline: type[InlineExecutor]
+) -> None:
+    night = make_night(url)
+    assert run(url, budget_s=4.5, jobs=1, night_id=night).experiments[0].seeds_run == 3
+    inline.started.clear()
+    assert run(url, budget_s=4.5, jobs=1, night_id=night).experiments[0].seeds_run == 0
+    assert inline.started == ["canary"]
+
+
+def test_a_canary_that_missed_spares_the_seeds_of_its_environment(
+    url: str, inline: type[InlineExecutor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_two(monkeypatch)
+    run(url, seeds=1, jobs=1)
+    inline.started.clear()
+    inline.script = {"loss": 1.6}  # e01 has a reference, e02 makes its own
+    summary = run_two(url, 60.0, night_id=make_night(url))
+    assert inline.started == ["canary", "canary"]
+    assert "the canary of e01 missed here" in str(summary.experiments[1].skipped)
+    assert len(summary.not_checked) == 2
+
+
+def test_a_seed_that_ran_elsewhere_is_none_of_the_stream(
+    url: str, inline: type[InlineExecutor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from retest.executors.worker import Unit
+
+    real = inline.start
+
+    def start_elsewhere(self: Any, unit: Unit, tag: Any) -> None:
+        real(self, unit, tag)
+        if unit.seed is not None:
+            tag, outcome = self.ended.pop()
+            environment = {**outcome.environment, "cpu": "another"}
+            self.ended.append((tag, replace(outcome, environment=environment)))
+
+    monkeypatch.setattr(inline, "start", start_elsewhere)
+    (row,) = run(url, seeds=1, jobs=1).experiments
+    assert (row.seeds_run, row.failed) == (0, 3)
+    assert "it ran on cpu, 1 thread, another" in str(row.skipped)
+
+
+# --- A database that goes away --------------------------------------------------------------------
+
+
+def test_a_lost_connection_loses_nothing(
+    database_url: str, inline: type[InlineExecutor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL ends every connection before each write, and once right after a commit."""
+    if database_url.startswith("sqlite"):
+        pytest.skip("SQLite has no connection to lose")
+    monkeypatch.setattr("retest.reconnecting.PAUSE_S", 0.01)
+    admin = create_engine(database_url, isolation_level="AUTOCOMMIT")
+    ended = []
+
+    def end_connections() -> None:
+        with admin.connect() as connection:
+            ended.append(connection.execute(text(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )).scalar())  # fmt: skip
+
+    real, calls = recording.finish_seed, []
+
+    def finish_and_lose_the_answer(session: Any, *rest: Any) -> None:
+        calls.append(len(calls))
+        if len(calls) % 3 == 1:  # the connection goes in the middle of a transaction
+            session.connection()
+            end_connections()
+        real(session, *rest)
+        if len(calls) % 3 == 0:
+            raise OperationalError("COMMIT", {}, Exception("the answer was lost"))
+
+    monkeypatch.setattr(recording, "finish_seed", finish_and_lose_the_answer)
+    said: list[str] = []
+    (row,) = run(database_url, seeds=5, jobs=1, report=said.append).experiments
+    admin.dispose()
+    assert (row.seeds_run, row.failed) == (5, 0)
+    assert [r[:3] for r in rows(database_url)] == [(i, "finished", 1) for i in range(5)]
+    assert sum(ended) >= 2 and len(calls) > 5
+    assert any("the database does not answer" in line for line in said)
+
+
+def test_a_fault_that_does_not_pass_is_not_tried_again(
+    url: str, inline: type[InlineExecutor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from retest.reconnecting import keep_trying
+
+    def ask(session: Any) -> None:
+        session.connection().execute(text("SELECT 1 FROM nowhere"))
+
+    with pytest.raises(OperationalError, match="nowhere"):
+        keep_trying(open_database(url), ask, lambda line: None)

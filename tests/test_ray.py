@@ -131,7 +131,7 @@ def test_a_batch_that_is_ended_leaves_no_process_and_no_seed_behind(
         assert [row[1:] for row in rows(url)[1:]] == [("failed", 1, "interrupted")] * 2
     wait_until(lambda: not any(is_running(pid) for pid in light.pids()), 20)
     wait_until(lambda: not is_running(raylet), 20)
-    summary, _ = finish(start(seeds=2))
+    finish(start(seeds=2))
     assert [row[:3] for row in rows(url)] == [
         (0, "finished", 1), (1, "finished", 2), (2, "finished", 2),
     ]  # fmt: skip
@@ -166,7 +166,7 @@ def test_a_lost_node_loses_its_seeds_alone(url: str, light: FakeExperiment, star
     wait_until(lambda: len(light.tried()) >= 3, 60)
     left = next(pid for pid in light.pids()[:2] if is_running(pid))
     os.kill(left, signal.SIGKILL)  # the seed that hangs on the node that is left
-    summary, out = finish(process)
+    _, out = finish(process)
     assert "seeds run on 2 nodes, and their ledger is an SQLite file" in out
     assert [row[:3] for row in rows(url)] == [(0, "finished", 2), (1, "finished", 2)]
     assert "the worker was lost" in out
