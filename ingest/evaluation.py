@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ingest.floor import DEFAULT_FLOOR, hold_back
 from ingest.gold import THREE_WAY, GoldPair
 from ingest.judges import Judge, Judgement, PaperText
 from ingest.judges.instructions import blank_instructions
@@ -25,9 +26,13 @@ SURE_SHARES = (0.1, 0.3, 0.5, 1.0)  # of the stances given, the surest first
 def evaluate_judge(
     judge: Judge,
     pairs: Sequence[GoldPair],
+    floor: str = DEFAULT_FLOOR,
     report_progress: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
-    """Judge every pair and count; the document that ``ingest evaluate --json`` prints."""
+    """Judge every pair and count; the document that ``ingest evaluate --json`` prints.
+
+    ``proposed`` scores what a night would propose: stances whose band reaches the floor.
+    """
     answers: list[Judgement] = []
     for number, pair in enumerate(pairs, start=1):
         paper = PaperText(pair.arxiv_id, pair.title, pair.abstract)
@@ -46,6 +51,8 @@ def evaluate_judge(
         "coverage": spoken / len(pairs),
         "spoken": spoken,
         "leaning": score_answers(pairs, [answer.leaning for answer in answers]),
+        "floor": floor,
+        "proposed": score_answers(pairs, [hold_back(a, floor).stance for a in answers]),
         "by_label": _count_by_label(pairs, stances),
         "surest": [share_surest(pairs, answers, share) for share in SURE_SHARES],
         "bands": count_bands(pairs, answers),

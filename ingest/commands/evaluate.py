@@ -66,7 +66,7 @@ def _measure(setup: JudgingSetup, gold: Path) -> dict[str, Any]:
         measure = measure_ranking(read_beir(gold), embedder)
     else:
         pairs = read_gold(gold)
-        result = evaluate_judge(load_set_judge(setup), pairs, print_message)
+        result = evaluate_judge(load_set_judge(setup), pairs, setup.judge_floor, print_message)
         measure = measure_ranking(read_pairs(pairs), embedder)
     return {
         **result,
@@ -85,7 +85,12 @@ def _print(result: dict[str, Any]) -> None:
             "each was judged by the fold model that has not seen its claim"
         )
     print(f"stances given: {result['spoken']} ({result['coverage']:.1%}); the rest is unclear")
-    for title, block in (("stances", result), ("leanings, if it must choose", result["leaning"])):
+    blocks = (
+        ("stances", result),
+        (f"what a night proposes ({result['floor']} and better)", result["proposed"]),
+        ("leanings, if it must choose", result["leaning"]),
+    )
+    for title, block in blocks:
         low, high = block["ci95"]
         print(f"\n{title}: three-way macro-F1 {block['macro_f1_3way']:.3f} [{low:.3f}, {high:.3f}]")
         print_table(
