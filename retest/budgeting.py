@@ -81,6 +81,7 @@ class Offer:
     is_invalid: bool = False  # by a control: more seeds do not mend it
     counts_nights: bool = False  # nights differ, so a night is one observation
     tonight: int = 0
+    ahead: int = 0  # of these seeds, not run yet but foreseen: they tell nothing
     concludes: bool = True
     reach: int = 0
     days_waiting: float | None = None
@@ -94,6 +95,7 @@ class Offer:
             self,
             seeds=self.seeds + more,
             tonight=self.tonight + more,
+            ahead=self.ahead + more,
             seeds_to_go=to_go,
             is_established=self.is_established or (to_go == 0 and self.concludes),
             days_waiting=0.0,
@@ -218,7 +220,7 @@ def _read_kind(offer: Offer, budget: Budget) -> Kind:
         return "invalid"
     if offer.is_established:
         return "watch"
-    is_open = offer.outcome == "UNDECIDED" and offer.seeds >= FEWEST_FOR_FUTILITY
+    is_open = offer.outcome == "UNDECIDED" and _can_tell(offer)
     if offer.counts_nights and offer.tonight:
         return "counted"
     if is_open and _count_to_go(offer) * offer.cost_s > budget.horizon_s:
@@ -243,7 +245,12 @@ def _measure_urgency(offer: Offer, kind: Kind) -> float:
 def _count_to_go(offer: Offer) -> int:
     if offer.seeds_to_go is not None:
         return max(1, offer.seeds_to_go)
-    return BEYOND_COUNTING if offer.seeds >= FEWEST_FOR_FUTILITY else UNKNOWN_TO_GO
+    return BEYOND_COUNTING if _can_tell(offer) else UNKNOWN_TO_GO
+
+
+def _can_tell(offer: Offer) -> bool:
+    """Whether enough seeds have run to foresee the next ones."""
+    return offer.seeds - offer.ahead >= FEWEST_FOR_FUTILITY
 
 
 def _give_reason(offer: Offer, kind: Kind, is_due: bool) -> str:

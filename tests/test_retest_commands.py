@@ -1,6 +1,9 @@
 """``reassay retest list | explain | run | history``: output, JSON, exit codes, what names mean."""
 
 import json
+import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from reassay.cli import run as run_cli
 from retest.durations import describe_duration, parse_duration
 from tests.fake_experiment import FakeExperiment, fake
 from tests.inline_executor import InlineExecutor, inline
+from tests.test_batch import is_running, wait_until
 
 __all__ = ["fake", "inline"]
 
@@ -148,6 +152,145 @@ def test_without_ray_one_line_says_what_to_install(
         assert "pip install 'reassay[ray]'" in err and err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--profile", "weekly"), "--profile 'weekly' is none of smoke, nightly, full"),
+        (("--device", "tpu"), "--device 'tpu' is none of auto, cpu, cuda"),
+        (("--executor", "cloud"), "--executor 'cloud' is none of local, ray"),
+        (("--budget", "soon"), "'soon' is no duration: write 300s, 20m or 2h"),
+        (("--seeds", "many"), "--seeds"),
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_option_says_what_is_allowed(
+    library: Path, capsys: Capture, options: tuple[str, ...], said: str
+) -> None:
+    assert said in reassay(capsys, "run", "c1", *options)[2]
+
+
+def test_a_wrong_executor_in_the_settings_is_named(
+    library: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REASSAY_EXECUTOR", "cloud")
+    code, _, err = reassay(capsys, "run", "c1")
+    assert code == 2 and "setting executor" in err and "'ray'" in err
+
+
+# --- Dry run --------------------------------------------------------------------------------------
+
+
+def test_a_dry_run_says_what_would_run_and_runs_nothing(
+    library: Path, inline: type[InlineExecutor], capsys: Capture
+) -> None:
+    before = (library / "reassay.db").stat().st_size
+    code, out, err = reassay(capsys, "run", "--dry-run", "--jobs", "1", "--budget", "2s")
+    assert (code, err, inline.started) == (0, "", [])
+    assert "no seed yet" in out and "0 s (planned)" in out
+    assert "10 seeds in about 2 s, 1 at once, within 2 s, after 1 canaries" in out
+    assert (library / "reassay.db").stat().st_size == before
+    reassay(capsys, "run", "c1", "--seeds", "5")
+    forecast = read(capsys, "run", "--dry-run", "--jobs", "2", "--budget", "3s")
+    (row,) = forecast["experiments"]
+    assert (row["seeds_so_far"], row["cost_s"], row["cost_from"]) == (5, 1.0, 5)
+    assert row["seeds"] == row["seeds_to_go"] == 4 and len(forecast["order"]) == 4
+    assert "last seed today, about 4 seeds to go of 1 s" in row["reason"]
+    assert (forecast["budget_s"], forecast["jobs"], forecast["executor"]) == (3.0, 2, "local")
+    asked = read(capsys, "run", "c1", "--dry-run", "--seeds", "3")
+    assert asked["experiments"][0]["reason"] == "3 seeds were asked for"
+    assert (asked["experiments"][0]["seeds"], asked["budget_s"]) == (3, None)
+
+
+def test_what_rests_is_said_before_and_after(
+    library: Path, inline: type[InlineExecutor], capsys: Capture
+) -> None:
+    reassay(capsys, "run", "c1", "--seeds", "30")
+    (row,) = read(capsys, "run", "--dry-run")["experiments"]
+    assert (row["seeds"], row["standing"]) == (0, "watch")
+    inline.started.clear()
+    code, out, _ = reassay(capsys, "run")
+    assert (code, inline.started) == (0, ["canary"])
+    assert "rests: CONSISTENT is established; watched every 30 days, last seed today" in out
+
+
+# --- Ctrl-C ---------------------------------------------------------------------------------------
+
+
+CLI = """
+import sys
+from retest.experiments import MODULES
+MODULES.clear()
+MODULES["e01"] = "fake_e01"
+from reassay.cli import main
+if __name__ == "__main__":
+    main()
+"""
+
+
+@pytest.mark.parametrize("sent", ["SIGINT", "SIGTERM"])
+def test_a_run_that_is_broken_off_is_one_line_and_leaves_no_process(
+    library: Path, fake: FakeExperiment, tmp_path: Path, sent: str, capsys: Capture
+) -> None:
+    fake.stand_in_for_torch()
+    fake.script(s1="hang once", s2="hang once")
+    script = tmp_path / "cli.py"
+    script.write_text(CLI)
+    paths = os.pathsep.join([str(Path(__file__).parent.parent), str(fake.folder)])
+    command = [sys.executable, str(script), "retest", "run", "e01", "--seeds", "4", "--jobs", "2"]
+    process = subprocess.Popen(
+        [*command, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": paths}, start_new_session=True,
+    )  # fmt: skip
+    wait_until(lambda: {1, 2} <= set(fake.tried()), 60)
+    if sent == "SIGINT":
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it: to workers too
+    else:
+        process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 3
+    assert "Traceback" not in err and "KeyboardInterrupt" not in err
+    assert err.splitlines()[-1] == (
+        "reassay: interrupted: 1 seeds are kept, and 2 under way were given up; they run again "
+        "under their own numbers next time"
+    )
+    summary = json.loads(out)
+    assert (summary["given_up"], summary["experiments"][0]["seeds_run"]) == (2, 1)
+    wait_until(lambda: not any(is_running(pid) for pid in fake.pids()), 10)
+    (stream,) = read(capsys, "history", "e01")
+    assert [(s["seed"], s["status"], s["error"]) for s in stream["seeds"]] == [
+        (0, "finished", None), (1, "failed", "interrupted"), (2, "failed", "interrupted"),
+    ]  # fmt: skip
+
+
+# --- The bar --------------------------------------------------------------------------------------
+
+
+def test_on_a_terminal_there_is_a_bar_with_seeds_and_interval(
+    library: Path, inline: type[InlineExecutor], capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    code, out, err = reassay(capsys, "run", "c1", "--seeds", "3", "--jobs", "1")
+    assert code == 0 and out.startswith("e01  control ok")
+    for text in ("e01", "/3", "rate 0.800 [", "left", "seed 2 finished"):
+        assert text in err, text
+    assert "\x1b[?25h" in err, "the cursor is given back"
+    code, out, err = reassay(capsys, "run", "c1", "--seeds", "1", "--json")
+    assert "\x1b" not in err and json.loads(out)["experiments"]
+
+
+def test_without_a_terminal_there_are_plain_lines(
+    library: Path, inline: type[InlineExecutor], capsys: Capture
+) -> None:
+    err = reassay(capsys, "run", "c1", "--seeds", "2", "--jobs", "1")[2]
+    assert "\x1b" not in err
+    assert err.splitlines() == [
+        "e01: canary ok", "e01: seed 0 finished in 1 s", "e01: seed 1 finished in 1 s",
+    ]  # fmt: skip
+
+
 # --- Names ----------------------------------------------------------------------------------------
 
 
@@ -188,10 +331,30 @@ def test_list_names_experiments_claims_and_streams(
     reassay(capsys, "run", "c1", "--seeds", "12")
     (stream,) = read(capsys, "list")[0]["streams"]
     assert (stream["profile"], stream["seeds"]) == ("nightly", 12)
-    assert stream["latched_outcome"] == "CONSISTENT"
+    assert stream["latched_outcome"] == stream["outcome"] == "CONSISTENT"
+    assert (stream["seeds_to_go"], stream["cost_s"], stream["standing"]) == (0, 1.0, "watch")
+    assert stream["last_seed_at"] is not None and stream["is_present"]
+    assert row["reach"] == 1, "one claim is bound to it, and no line refers to it"
     code, out, err = reassay(capsys, "list")
     assert (code, err) == (0, "")
     assert "nightly: 12, CONSISTENT" in out and "A rate" in out
+
+
+def test_list_shows_a_stream_in_the_middle_and_one_of_older_code(
+    library: Path,
+    inline: type[InlineExecutor],
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+    fake: FakeExperiment,
+) -> None:
+    reassay(capsys, "run", "c1", "--seeds", "5")
+    fake.module.write_text(fake.module.read_text() + "# changed\n")
+    reassay(capsys, "run", "c1", "--seeds", "3")
+    old, new = read(capsys, "list")[0]["streams"]
+    assert (old["standing"], old["is_present"], old["seeds_to_go"]) == ("closed", False, None)
+    assert (new["standing"], new["outcome"], new["seeds"]) == ("live", "UNDECIDED", 3)
+    assert new["seeds_to_go"] >= 1 and "seeds to go" in new["why"]
+    assert f"nightly: 3, UNDECIDED, about {new['seeds_to_go']} to go" in reassay(capsys, "list")[1]
 
 
 def test_explain_prints_what_was_fixed_beforehand(library: Path, capsys: Capture) -> None:
