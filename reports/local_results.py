@@ -104,7 +104,7 @@ def _read_experiment(row: Mapping[str, Any]) -> ExperimentResult:
         transfer=_text(row, "transfer"),
         scale=_text(row, "scale"),
         cannot_show=_text(row, "cannot_show"),
-        seeds=f"{read_count(row, 'n')} {row.get('unit') or 'seed'}s",
+        seeds=_count_seeds(row),
         alpha=format_number(row.get("alpha")),
         run_set=_text(row, "run_set"),
         estimands=tuple(_read_estimand(estimand) for estimand in estimands),
@@ -113,6 +113,15 @@ def _read_experiment(row: Mapping[str, Any]) -> ExperimentResult:
         censored=read_count(row, "censored"),
         notes=tuple(str(note) for note in row.get("notes") or []),
     )
+
+
+def _count_seeds(row: Mapping[str, Any]) -> str:
+    """``96 seeds``, or ``96 seeds, counted as 12 night means`` where nights differ."""
+    seeds = f"{read_count(row, 'n')} {row.get('unit') or 'seed'}s"
+    effect = row.get("night_effect")
+    if isinstance(effect, Mapping) and effect.get("unit") == "night":
+        return f"{seeds}, counted as {read_count(effect, 'units')} night means"
+    return seeds
 
 
 def _read_estimand(row: Mapping[str, Any]) -> EstimandReading:

@@ -9,6 +9,7 @@ from scipy import stats
 from sqlmodel import Session, col, select
 
 from db.models import Night, SeedRun, Stream
+from reports.local_results import read_experiments
 from retest.conclusions import describe_stream
 from retest.evidence import log_e_above
 from retest.night_effect import (
@@ -247,3 +248,6 @@ def test_a_night_effect_is_said_wherever_the_stream_is_read(
     assert described["n"] == 36
     (note,) = [note for note in described["notes"] if note.startswith("night effect")]
     assert "n = 12 night means" in note
+    (printed,) = read_experiments({"experiments": [described]})
+    assert printed.seeds == "36 seeds, counted as 12 night means"
+    assert note in printed.notes
