@@ -30,6 +30,15 @@ def test_a_node_that_is_gone_takes_its_room_along() -> None:
     assert placement.has_room and placement.take() is None, "which then says that all are gone"
 
 
+def test_a_node_that_lost_a_unit_is_used_only_when_it_is_alone() -> None:
+    placement = Placement([BIG, SMALL])
+    placement.distrust("1")
+    assert [placement.take(), placement.take()] == ["2", "2"]
+    assert not placement.has_room
+    placement.keep({"1"})
+    assert placement.has_room and placement.take() == "1"
+
+
 @pytest.mark.parametrize(
     ("other", "said"),
     [

@@ -170,3 +170,4 @@ def test_a_lost_node_loses_its_seeds_alone(url: str, light: FakeExperiment, star
     assert "seeds run on 2 nodes, and their ledger is an SQLite file" in out
     assert [row[:3] for row in rows(url)] == [(0, "finished", 2), (1, "finished", 2)]
     assert "the worker was lost" in out
+    assert "raylet" not in out, "stdout is the command's own"

@@ -29,11 +29,16 @@ class Node:
 
 
 class Placement:
-    """Free room on the nodes of a batch."""
+    """Free room on the nodes of a batch.
+
+    It takes a cluster half a minute to find that a node is gone. One that has lost a unit
+    is therefore used no more while there are others.
+    """
 
     def __init__(self, nodes: Sequence[Node]) -> None:
         self.nodes = {node.id: node for node in nodes}
         self._taken = dict.fromkeys(self.nodes, 0)
+        self._distrusted: set[str] = set()
 
     @property
     def slots(self) -> int:
@@ -43,11 +48,11 @@ class Placement:
     @property
     def has_room(self) -> bool:
         """Whether a unit may be placed; also true when no node is left, which ``take`` says."""
-        return not self.nodes or any(self._left(node) > 0 for node in self.nodes)
+        return not self.nodes or any(self._left(node) > 0 for node in self._usable())
 
     def take(self) -> str | None:
         """The node with the most room, which is then taken; None when no node is left."""
-        node = max(self.nodes, key=self._left, default=None)
+        node = max(self._usable(), key=self._left, default=None)
         if node is not None:
             self._taken[node] += 1
         return node
@@ -57,9 +62,16 @@ class Placement:
         if node in self.nodes:
             self._taken[node] -= 1
 
+    def distrust(self, node: str) -> None:
+        """A unit was lost on this node."""
+        self._distrusted.add(node)
+
     def keep(self, alive: set[str]) -> None:
         """Drop the nodes that are gone."""
         self.nodes = {name: node for name, node in self.nodes.items() if name in alive}
+
+    def _usable(self) -> list[str]:
+        return [n for n in self.nodes if n not in self._distrusted] or list(self.nodes)
 
     def _left(self, node: str) -> int:
         return self.nodes[node].slots - self._taken[node]

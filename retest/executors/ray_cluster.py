@@ -101,6 +101,7 @@ class RayExecutor(Generic[Tag]):
             outcome = UnitOutcome("failed", time.monotonic() - began, error=reason)
         except self._ray.exceptions.RayError:  # the node or its worker is gone, not the seed
             self._drop_dead_nodes()
+            self._placement.distrust(node)
             outcome = UnitOutcome("died", time.monotonic() - began, error=WORKER_LOST)
         return tag, outcome
 
@@ -128,8 +129,8 @@ class RayExecutor(Generic[Tag]):
     def _probe(self, nodes: list[Node]) -> list[Node]:
         """Each node with its environment class and the hash of its code; empty if unknown."""
         tasks = {
-            node.id: self._ray.remote(read_node)
-            .options(**self._needs(), max_calls=1, scheduling_strategy=self._pin(node.id))
+            node.id: self._ray.remote(max_calls=1)(read_node)
+            .options(**self._needs(), scheduling_strategy=self._pin(node.id))
             .remote(self._device)
             for node in nodes
         }
@@ -183,6 +184,8 @@ def _connect(ray: Any, jobs: int | None) -> None:
             logging_level="ERROR",
             **more,
         )
+        # News of dead nodes, pages long, would go to stdout, which is the command's own.
+        ray._private.worker.print_to_stdstream = lambda *_, **__: None
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ExecutorUnusable(
