@@ -1,9 +1,6 @@
 """Who cites the anchors: two indexes over real HTTP, their faults, and what is stored."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -32,6 +29,7 @@ from ingest.sources.politeness import Clock
 from ingest.sources.semantic_scholar import open_semantic_scholar
 from reassay.settings import read_settings
 from tests.arxiv_server import FakeClock
+from tests.command_line import reassay
 from tests.documents import write_line
 from tests.index_server import IndexServer, Reply, cut_off, document, fail, flood, run_index_server
 from tests.papers_and_claims import add_claim, add_line, add_paper
@@ -396,14 +394,6 @@ def test_indexes_are_named_by_a_setting() -> None:
     with pytest.raises(UsageError, match="no index 'scopus'"):
         read_settings({"REASSAY_CITATIONS": "scopus"}, {})
     assert "secret" not in repr(read_settings({"REASSAY_OPENALEX_KEY": "secret"}, {}))
-
-
-def reassay(home: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "reassay", *arguments],
-        env={**os.environ, "REASSAY_HOME": str(home), **environment},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
 
 
 def test_the_command_is_off_unless_told_and_says_when_it_is_incomplete(

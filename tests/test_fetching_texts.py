@@ -1,8 +1,5 @@
 """Full texts from arXiv's HTML pages: over real HTTP, with faults, into both databases."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +23,7 @@ from ingest.sources.patient_server import PatientServer
 from ingest.sources.politeness import STAMP_FILE, Clock, RequestPacer
 from ingest.text_fetching import TextSummary, fetch_candidate_texts, find_wanted_texts
 from tests.arxiv_server import FakeClock
+from tests.command_line import reassay
 from tests.index_server import IndexServer, Reply, cut_off, fail, flood, run_index_server
 from tests.papers_and_claims import add_claim, add_line, add_paper, add_version
 
@@ -274,14 +272,6 @@ def test_full_texts_are_not_exported() -> None:
 
 
 # The command.
-
-
-def reassay(home: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "reassay", *arguments],
-        env={**os.environ, "REASSAY_HOME": str(home), **environment},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
 
 
 def test_the_command_fetches_refuses_and_says_what_did_not_come(
