@@ -269,6 +269,26 @@ def test_only_claims_with_a_skipped_experiment_count_as_unchecked(session: Sessi
     assert lead.sentence.endswith("the budget was spent; 1 claim was NOT checked.")
 
 
+def test_the_page_says_what_the_budget_went_to(session: Session) -> None:
+    fill_library(session)
+    rests = "CONSISTENT is established; watched every 30 days, last seed 3 days ago"
+    experiments = {
+        "c03": {"seeds_run": 1, "outcome": "UNDECIDED (budget)"},
+        "c04": {"seeds_run": 0, "skipped": "a seed takes about 40 s, more than was left"},
+        "c05": {"seeds_run": 0, "resting": rests},
+        "c06": {"seeds_run": 4, "skipped": "a seed takes about 40 s, more than was left"},
+    }
+    detail = {"experiments": experiments, "budget": {"given_s": 300.0, "spent_s": 281.4}}
+    night = add_night(session, details={"re-test": detail}, days=2)
+    ends = build_morning(session, night.id, TODAY).open_ends
+    assert "Re-tests took 281 s of a budget of 300 s: c03 1 seed, c06 4 seeds." in ends.sentences
+    no_seed = "Re-tests that got no seed: c04 (a seed takes about 40 s, more than was left)."
+    assert no_seed in ends.sentences
+    assert f"Re-tests that rest: c05 ({rests})." in ends.sentences
+    assert ends.retests[0].outcome == "undecided (budget)"
+    assert ends.retests[2].skipped == rests
+
+
 def test_a_step_that_never_ran_makes_the_night_incomplete(session: Session) -> None:
     fill_library(session)
     night = add_night(session, left_out=("judge",), days=2)
