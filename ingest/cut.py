@@ -1,25 +1,23 @@
-"""How many candidates a claim gets: the best so many, or all above a score.
+"""How many candidates a claim gets: the best so many, or as many as a recall asks for.
 
-Decides what share of the papers that bear on a claim lies above a score: measured with the
-default embeddings on labelled pairs (docs/triage-notes.md), so a rough guide on others.
+Decides how a cut is written. What score a recall stands for depends on how papers are
+ranked, and stands in ``ingest.ranking``.
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 from db.errors import UsageError
 
-# Share of labelled papers that bear on their claim with this score or more.
-RECALL_AT = ((0.5, 0.172), (0.6, 0.152), (0.7, 0.135), (0.8, 0.114), (0.9, 0.081))
+LEAST_RECALL, MOST_RECALL = 0.5, 0.9  # that were measured
 MOST_BY_RECALL = 500  # candidates of one claim, whatever recall is asked for
 
 
 @dataclass(frozen=True)
 class Cut:
-    """The best ``number`` of those with at least ``least_score`` (0: any)."""
+    """The best ``number``, of those that a ``recall`` keeps if there is one."""
 
     number: int = 50
-    least_score: float = 0.0
+    recall: float | None = None
 
 
 def read_cut(text: str) -> Cut:
@@ -29,23 +27,14 @@ def read_cut(text: str) -> Cut:
         UsageError: it is neither; the line says what it may be.
     """
     kind, _, value = text.strip().rpartition(":")
-    low, high = RECALL_AT[0][0], RECALL_AT[-1][0]
     try:
         if kind == "" and int(value) > 0:
             return Cut(int(value))
-        if kind == "recall" and low <= float(value) <= high:
-            return Cut(MOST_BY_RECALL, find_score(float(value)))
+        if kind == "recall" and LEAST_RECALL <= float(value) <= MOST_RECALL:
+            return Cut(MOST_BY_RECALL, float(value))
     except ValueError:
         pass  # said below, as of any other text that is no cut
     raise UsageError(
         f"a cut of {text!r} is not understood: give a number of candidates (50), or a recall "
-        f"from {low} to {high} (recall:{high})"
+        f"from {LEAST_RECALL} to {MOST_RECALL} (recall:{MOST_RECALL})"
     )
-
-
-def find_score(recall: float) -> float:
-    """The score above which this share of the labelled papers lies; between rows a line."""
-    for (low, above), (high, below) in pairwise(RECALL_AT):
-        if low <= recall <= high:
-            return above + (below - above) * (recall - low) / (high - low)
-    raise ValueError(f"recall {recall} was not measured")

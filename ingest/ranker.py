@@ -17,15 +17,29 @@ from sqlmodel import Session, col, select
 from claims.search import find_matching_papers
 from db.columns import stored_id
 from db.models import Paper
-from ingest.embeddings import WordLlamaEmbeddings, embed_matrix
+from ingest.embeddings import (
+    MINILM,
+    WORDLLAMA,
+    MiniLmEmbeddings,
+    WordLlamaEmbeddings,
+    embed_matrix,
+)
 from ingest.paper_vectors import VectorShelf
 from ingest.rankable_claims import RankableClaim
-from ingest.ranking import FIRST_LIKENESS, RANKER_VERSION, Scores, fuse, order_best
+from ingest.ranking import (
+    BAG_OF_TOKENS,
+    FIRST_LIKENESS,
+    HIGHEST_LIKENESS,
+    RANKER_VERSION,
+    SENTENCES,
+    Scores,
+    order_best,
+)
 from ingest.term_index import TermIndex, read_query
 from ingest.terms import read_statistics
 
 POOL = 1_000  # best lexical matches of a new claim that are scored
-DEPTH = 300  # of these that are embedded, and all that a claim's ranking holds
+DEPTH = 300  # of these that a claim's ranking holds
 READ_AT_ONCE = 500
 NO_DAY = 0  # no paper without a date is newer than a dated claim
 
@@ -72,6 +86,7 @@ class Ranker:
     def __init__(self, session: Session, embedder: Embeddings) -> None:
         self._session = session
         self._embedder = embedder
+        self.mix = BAG_OF_TOKENS if isinstance(embedder, WordLlamaEmbeddings) else SENTENCES
         self._shelf = VectorShelf(embedder, name_embedder(embedder))
         self._index = TermIndex(read_statistics(session))
 
@@ -95,7 +110,7 @@ class Ranker:
         feedback = self._index.find_feedback(pool, first)
         second = self._index.score([feedback], pool)[0]
         likeness = self._measure_likeness(vector, pool, lexical + second)
-        scores = fuse(lexical, second, likeness)
+        scores = self.mix.fuse(lexical, second, likeness)
         best = [
             RankedPaper(pool[k], float(scores[k]), float(lexical[k]), float(likeness[k]))
             for k in order_best(scores, pool)[:DEPTH]
@@ -108,14 +123,25 @@ class Ranker:
         feedback: Sequence[dict[str, float]],
         vectors: Scores,
         paper_ids: list[int],
+        least: Scores,
     ) -> PaperBatch:
-        """New papers against every claim; ``vectors`` are the claims' (``embed_claims``)."""
+        """New papers against every claim; ``vectors`` are the claims' (``embed_claims``).
+
+        A paper that could not reach the ``least`` score of any claim, however alike, is not
+        embedded.
+        """
         days = self._load(paper_ids)
         lexical = self._index.score([read_query(claim.text) for claim in claims], paper_ids)
         second = self._index.score(feedback, paper_ids)
-        likeness = vectors @ self._shelf.fetch(self._session, paper_ids).T
         is_newer = _find_newer(claims, paper_ids, days) & ((lexical > 0) | (second > 0))
-        return PaperBatch(paper_ids, fuse(lexical, second, likeness), lexical, likeness, is_newer)
+        at_most = self.mix.fuse(lexical, second, np.full_like(lexical, HIGHEST_LIKENESS))
+        wanted = np.flatnonzero((is_newer & (at_most >= least[:, None])).any(axis=0))
+        likeness = np.zeros_like(lexical)
+        if len(wanted):
+            rows = self._shelf.fetch(self._session, [paper_ids[k] for k in wanted])
+            likeness[:, wanted] = vectors @ rows.T
+        scores = self.mix.fuse(lexical, second, likeness)
+        return PaperBatch(paper_ids, scores, lexical, likeness, is_newer)
 
     def embed_claims(self, claims: Sequence[RankableClaim]) -> Scores:
         """Unit vectors of the claims' texts, shape (claims, dimensions)."""
@@ -124,7 +150,7 @@ class Ranker:
     def _measure_likeness(self, vector: Scores, pool: list[int], order: Scores) -> Scores:
         """Cosines of the best by ``order``; the others are not embedded and count as none."""
         likeness = np.zeros(len(pool), dtype=np.float32)
-        best = order_best(order, pool)[:DEPTH]
+        best = order_best(order, pool)[: self.mix.depth]
         rows = self._shelf.fetch(self._session, [pool[k] for k in best])
         likeness[best] = rows @ vector[0]
         return likeness
@@ -148,7 +174,9 @@ class Ranker:
 def name_embedder(embedder: Embeddings) -> str:
     """A short name for the ranker's name: candidates of two models are kept apart."""
     if isinstance(embedder, WordLlamaEmbeddings):
-        return "wordllama"
+        return WORDLLAMA
+    if isinstance(embedder, MiniLmEmbeddings):
+        return MINILM
     model = getattr(embedder, "model", None) or getattr(embedder, "model_name", None)
     kind = type(embedder).__name__
     return f"{kind}:{model}" if isinstance(model, str) else kind

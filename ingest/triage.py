@@ -20,6 +20,7 @@ from db.models import Candidate, Claim, ClaimRevision, Paper, PaperVersion, Rank
 from ingest.cut import Cut
 from ingest.rankable_claims import RankableClaim, read_rankable_claims
 from ingest.ranker import PaperBatch, RankedPaper, Ranker
+from ingest.ranking import Scores
 from ingest.sampling import BelowCut
 
 PAPERS_AT_ONCE = 1_000  # new papers against all claims: 20 MB a table at 5,000 claims
@@ -89,15 +90,12 @@ class _Run:
         self.ranker, self.below = ranker, below
         self.ranked = self.kept = self.new_papers = 0
         self._session, self._night_id, self._cut = session, night_id, cut
+        self._least = ranker.mix.find_score(cut.recall)
 
     def rank_new_claim(self, claim: RankableClaim, through: int) -> None:
         """Hold one claim against the whole store."""
         found = self.ranker.rank_store(claim.text, since=claim.since, excluded=claim.own_papers)
-        kept = [
-            paper
-            for paper in found.best[: self._cut.number]
-            if paper.score >= self._cut.least_score
-        ]
+        kept = [paper for paper in found.best[: self._cut.number] if paper.score >= self._least]
         self.ranked += found.scored
         self.below.note_claim(claim, found.best[len(kept) :])
         self.kept += self._store(claim, enumerate(kept, start=1))
@@ -128,9 +126,11 @@ class _Run:
         feedback = [rankings[c.revision_id].feedback for c in behind]
         best = _read_scores(self._session, self.ranker.name)
         while papers := _read_new_papers(self._session, start, through):
-            batch = self.ranker.rank_papers(behind, feedback, vectors, [p for p, _ in papers])
+            least = np.array([self._find_least(best.get(c.revision_id, [])) for c in behind])
+            ids = [paper_id for paper_id, _ in papers]
+            batch = self.ranker.rank_papers(behind, feedback, vectors, ids, least)
             start = papers[-1][1]
-            self._keep(behind, batch, best)
+            self._keep(behind, batch, least, best)
             for claim in behind:
                 rankings[claim.revision_id].through_version_id = start
                 rankings[claim.revision_id].papers += len(papers)
@@ -148,10 +148,13 @@ class _Run:
         self._commit()
 
     def _keep(
-        self, claims: Sequence[RankableClaim], batch: PaperBatch, best: dict[int, list[float]]
+        self,
+        claims: Sequence[RankableClaim],
+        batch: PaperBatch,
+        least: Scores,
+        best: dict[int, list[float]],
     ) -> None:
         """Add the pairs that are among their claim's best so far."""
-        least = np.array([self._find_least(best.get(c.revision_id, [])) for c in claims])
         is_above = batch.is_newer & (batch.scores > least[:, None])
         for row in np.flatnonzero(is_above.any(axis=1)).tolist():
             claim, scores = claims[row], best.setdefault(claims[row].revision_id, [])
@@ -170,8 +173,8 @@ class _Run:
     def _find_least(self, scores: list[float]) -> float:
         """A new paper must score more than this."""
         if len(scores) < self._cut.number:
-            return self._cut.least_score
-        return max(self._cut.least_score, sorted(scores, reverse=True)[self._cut.number - 1])
+            return self._least
+        return max(self._least, sorted(scores, reverse=True)[self._cut.number - 1])
 
     def _store(
         self,

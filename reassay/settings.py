@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     judge_answer_tokens: int = Field(0, ge=0, description="Tokens of one answer; 0: no limit.")
     judge_in_flight: int = Field(0, ge=0, le=64, description="Requests at a time; 0 chooses.")
     chat_subject: str = Field("", description="LangChain model for LLM-level re-tests.")
-    embeddings: str = Field("wordllama", description="'wordllama' or a LangChain name.")
+    embeddings: str = Field("minilm", description="'minilm', 'wordllama' or a LangChain name.")
     triage_cut: str = Field("50", description="Candidates a claim: a number, or 'recall:0.9'.")
     triage_samples: int = Field(
         20, ge=0, le=1000, description="Pairs below the cut that are judged too, a night."

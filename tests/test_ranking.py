@@ -21,6 +21,7 @@ from ingest.cut import Cut, read_cut
 from ingest.embeddings import load_embedder
 from ingest.misses import store_miss_estimate
 from ingest.paper_vectors import VectorShelf, pack_vector, unpack_vector
+from ingest.ranking import BAG_OF_TOKENS, SENTENCES, Mix
 from ingest.sampling import BelowCut, estimate_miss_rate
 from ingest.term_index import TermIndex, read_query
 from ingest.terms import count_terms, measure_terms
@@ -32,9 +33,9 @@ KETTLES = "Warm kettles sort cards faster than cold kettles."
 DECKS = "Depth beats width in decks of cards."
 
 
-@pytest.fixture(scope="module")
-def embedder() -> Embeddings:
-    return load_embedder("wordllama")
+@pytest.fixture(scope="module", params=["wordllama", "minilm"])
+def embedder(request: pytest.FixtureRequest) -> Embeddings:
+    return load_embedder(request.param)
 
 
 def test_words_of_the_title_count_thrice_and_everyday_words_not() -> None:
@@ -108,7 +109,7 @@ def test_vectors_are_stored_once_and_anew_for_a_new_text(
 @pytest.mark.parametrize(("text", "number"), [("50", 50), ("1", 1), ("recall:0.9", 500)])
 def test_a_cut_is_a_number_or_a_recall(text: str, number: int) -> None:
     cut = read_cut(text)
-    assert (cut.number, cut.least_score > 0) == (number, text.startswith("recall"))
+    assert (cut.number, cut.recall is not None) == (number, text.startswith("recall"))
 
 
 @pytest.mark.parametrize("text", ["", "0", "-3", "recall:2", "recall:", "half", "recall:x", "5:5"])
@@ -117,9 +118,11 @@ def test_other_cuts_are_refused(text: str) -> None:
         read_cut(text)
 
 
-def test_a_higher_recall_keeps_more() -> None:
-    scores = [read_cut(f"recall:{recall}").least_score for recall in (0.5, 0.55, 0.7, 0.85, 0.9)]
+@pytest.mark.parametrize("mix", [BAG_OF_TOKENS, SENTENCES])
+def test_a_higher_recall_keeps_more(mix: Mix) -> None:
+    scores = [mix.find_score(recall) for recall in (0.5, 0.55, 0.7, 0.85, 0.9)]
     assert scores == sorted(scores, reverse=True)
+    assert mix.find_score(None) == 0
 
 
 def test_each_new_paper_is_read_once_and_each_new_claim_too(
@@ -141,7 +144,8 @@ def test_each_new_paper_is_read_once_and_each_new_claim_too(
         assert {r.through_version_id for r in rankings} == {2}
 
 
-def test_a_new_paper_must_be_among_the_best_so_far(session: Session, embedder: Embeddings) -> None:
+def test_a_new_paper_must_be_among_the_best_so_far(session: Session) -> None:
+    embedder = load_embedder("wordllama")
     add_claim(session, add_line(session), "c1", KETTLES)
     add_paper(session, "2501.00001", "Warm and cold kettles", KETTLES)
     triage(session, embedder=embedder, cut=Cut(1))

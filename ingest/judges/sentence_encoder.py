@@ -1,4 +1,4 @@
-"""Sentence vectors of the pretrained encoder, for the embedded judge.
+"""Vectors of texts by the pretrained encoder, for the embedded judge and for triage.
 
 Decides what of a text is read (its first pieces; a claim without its date) and how it is
 computed (one torch thread, bfloat16 where the processor multiplies it). Imports torch when
@@ -24,7 +24,7 @@ from ingest.judges.encoder_weights import (
     read_encoder,
 )
 
-LONGEST = 64  # word pieces of a text, with its marks
+LONGEST = 64  # word pieces of a sentence, with its marks
 START, END = 101, 102  # [CLS] and [SEP] of the vocabulary
 MASKED, EPSILON = -1e4, 1e-12
 BATCH, KEPT = 64, 20_000  # texts at once; vectors remembered
@@ -48,8 +48,8 @@ class Encodes(Protocol):
 class SentenceEncoder:
     """Unit vectors of texts, each computed once."""
 
-    def __init__(self, path: Path, vocabulary: list[str]) -> None:
-        self._path, self._vocabulary = path, vocabulary
+    def __init__(self, path: Path, vocabulary: list[str], longest: int = LONGEST) -> None:
+        self._path, self._vocabulary, self._longest = path, vocabulary, longest
         self._known: OrderedDict[str, Floats] = OrderedDict()
         self._layers: _Layers | None = None
         self._tokenizer: Any = None
@@ -77,7 +77,7 @@ class SentenceEncoder:
         return ids
 
     def _compute(self, texts: list[str]) -> Floats:
-        rows = [[START, *self.split(text)[: LONGEST - 2], END] for text in texts]
+        rows = [[START, *self.split(text)[: self._longest - 2], END] for text in texts]
         with _one_thread():
             if self._layers is None:
                 self._layers = _Layers(read_encoder(self._path))
