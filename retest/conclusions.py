@@ -13,7 +13,7 @@ from sqlmodel import Session, col, func, select
 from db import models
 from retest.bindings import experiments_of
 from retest.experiments import MODULES, load_experiment
-from retest.night_effect import describe_nights
+from retest.night_effect import LEAST_NIGHTS, describe_nights
 from retest.outcomes import EstimandState, StreamState, read_stream
 from retest.protocol import Estimand, Protocol
 from retest.results import DECIDED, ControlState, StreamResult, describe_seeds, read_state
@@ -154,6 +154,7 @@ def _describe_night_effect(result: StreamResult) -> dict[str, Any]:
         "found": effect.is_found,
         "found_after": effect.found_after,
         "nights": effect.nights,
+        "least_nights": LEAST_NIGHTS,
         "share": effect.share,
         "unit": result.unit,
         "units": result.units,

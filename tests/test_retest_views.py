@@ -83,5 +83,24 @@ def test_history_names_a_drift(
     assert (row["outcome"], row["latched_outcome"]) == ("INVALID", "CONSISTENT")
     assert (row["drift"][0]["since"], row["night_effect"]["nights"]) == (26, 50)
     _, out, _ = reassay(capsys, "history", "c1")
+    assert "nights    50, one seed each, so that seeds are nights; unit seed, n = 50" in out
     assert "drift rate" in out
     assert "note      rate drifts: its mean went from 0.8 to 0.6 since night 26" in out
+
+
+def test_a_run_under_a_changed_protocol_is_refused(
+    library: Path,
+    inline: type[InlineExecutor],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Capture,
+) -> None:
+    assert reassay(capsys, "run", "c1", "--seeds", "1")[0] == 0
+    monkeypatch.setattr(load_experiment("e01"), "PROTOCOL", make_protocol(alpha=0.2))
+    code, _, err = reassay(capsys, "run", "c1", "--seeds", "1")
+    assert code == 1
+    assert "e01 version 1 differs from what was registered" in err
+    monkeypatch.setattr(load_experiment("e01"), "PROTOCOL", make_protocol(version=2))
+    code, _, err = reassay(capsys, "run", "c1", "--seeds", "1")
+    assert code == 1 and "say in amendment why it was changed" in err
+    (stream,) = read(capsys, "history", "c1")
+    assert [seed["seed"] for seed in stream["seeds"]] == [0]

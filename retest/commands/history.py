@@ -115,11 +115,11 @@ def _print_stream(row: dict[str, Any]) -> None:
 def _describe_nights(row: dict[str, Any]) -> str:
     """The unit, what lies between nights, and whether the mean drifts, in one line."""
     effect = row["night_effect"]
-    share = (
-        "too few to tell whether nights differ"
-        if effect["share"] is None
-        else f"{effect['share']:.2f} of the variance lies between them"
-    )
+    share = "too few to tell whether nights differ"
+    if effect["share"] is not None:
+        share = f"{effect['share']:.2f} of the variance lies between them"
+    elif effect["nights"] >= effect["least_nights"]:
+        share = "one seed each, so that seeds are nights"
     names = ", ".join(dict.fromkeys(drift["estimand"] for drift in row["drift"]))
     return (
         f"{effect['nights']}, {share}; unit {effect['unit']}, n = {effect['units']}; "
