@@ -47,7 +47,7 @@ BEYOND_COUNTING = 1001  # more seeds to go than anybody counts
 FEWEST_FOR_FUTILITY = 8
 HORIZON_NIGHTS = 90
 LEAST_COST_S = 0.01
-MOST_GRANTS = 5000  # of a forecast
+MOST_GRANTS = 2000  # of a forecast
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from retest.protocol import Protocol
 from retest.results import DECIDED, StreamResult, read_state
 
 DAY_S = 86_400.0
+ENOUGH_SEEDS = 20  # to see whether a share of failed controls is what the protocol allows
 
 
 @dataclass(frozen=True)
@@ -134,8 +135,9 @@ def find_last_seed(session: Session, stream: Stream) -> datetime | None:
 
 
 def _is_beyond_mending(protocol: Protocol, result: StreamResult) -> bool:
-    """INVALID for a reason that more seeds cannot take away."""
+    """INVALID for a reason that more seeds cannot take away, or have not for many seeds."""
     if result.drifts:
         return True
-    allowed = protocol.max_failed_controls * len(result.seeds)
-    return any(control.failed > allowed for control in result.controls)
+    n, share = len(result.seeds), protocol.max_failed_controls
+    is_early = share > 0 and n < ENOUGH_SEEDS
+    return not is_early and any(control.failed > share * n for control in result.controls)

@@ -6,7 +6,9 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlmodel import Session
 
+from db.models import Binding, Claim, Line, LineClaim, Note, Stream
 from retest.budgeting import (
     Budget,
     Offer,
@@ -18,6 +20,11 @@ from retest.budgeting import (
     read_standing,
     take_turns,
 )
+from retest.offers import LibraryWeight, read_offer, read_weight
+from retest.streams import censor_seed, finish_seed, open_stream, start_seed
+from tests.fake_experiment import fake, make_protocol, make_result
+
+__all__ = ["fake"]
 
 NIGHT = Budget(300.0, 1)
 LIVE = Offer("a", 10.0, seeds=5, seeds_to_go=4, days_waiting=1.0, reach=3)
@@ -207,3 +214,72 @@ def test_nobody_starves(offers: list[Offer], jobs: int, seconds: float) -> None:
             assert waits[name] <= (30 if rests else 7) + len(offers)
             if name in served:  # one that has not decided goes on for ever
                 current[name] = replace(offer, days_waiting=0.0)
+
+
+# --- From the ledger to an offer ------------------------------------------------------------------
+
+
+def store_seeds(session: Session, values: list[float], control: float = 1.0) -> Stream:
+    stream = open_stream(session, PROTOCOL, "nightly", "cpu", {"device": "cpu"})
+    for value in values:
+        started = start_seed(session, stream, PROTOCOL, "w:1", None)
+        finish_seed(session, started, PROTOCOL, make_result(value, control), 2.0)
+    return stream
+
+
+PROTOCOL = make_protocol()
+
+
+def read(session: Session, stream: Stream, live_claims: int = 1) -> Offer:
+    weight = LibraryWeight({"e01": 9}, live_claims)
+    return read_offer(session, PROTOCOL, "nightly", stream, cost_s=2.0, weight=weight)[0]
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_decided_stream_goes_on_until_it_is_established_over_all_claims(
+    session: Session,
+) -> None:
+    stream = store_seeds(session, [0.8] * 12)
+    alone, of_many = read(session, stream), read(session, stream, 500)
+    assert alone.outcome == of_many.outcome == "CONSISTENT"
+    assert (alone.is_established, of_many.is_established) == (True, False)
+    assert of_many.seeds_to_go is not None and of_many.seeds_to_go > 0
+    assert "until CONSISTENT is established" in read_standing(of_many, NIGHT).reason
+    store_seeds(session, [0.8] * (of_many.seeds_to_go + 2))
+    assert read(session, stream, 500).is_established, "the foreseen number was enough"
+    assert (alone.reach, alone.seeds, alone.cost_s) == (9, 12, 2.0)
+    assert alone.days_waiting is not None and alone.days_waiting < 0.01
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_failed_control_rests_and_early_losses_do_not(session: Session) -> None:
+    stream = store_seeds(session, [0.8] * 3, control=0.0)
+    offer = read(session, stream)
+    assert (offer.outcome, offer.is_invalid) == ("INVALID", True)
+    assert read_standing(offer, NIGHT).kind == "invalid"
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_stream_that_lost_seeds_gets_more(session: Session) -> None:
+    stream = store_seeds(session, [0.8] * 3)
+    censor_seed(session, start_seed(session, stream, PROTOCOL, "w:1", None), 9.0)
+    offer = read(session, stream)
+    assert (offer.outcome, offer.is_invalid) == ("INVALID", False)
+    assert read_standing(offer, NIGHT).is_wanted
+
+
+@pytest.mark.usefixtures("fake")
+def test_reach_counts_lines_once_and_the_bound_claims(session: Session) -> None:
+    lines = [Line(slug=f"l{i}", question="q", text="t", source="s", content_hash=f"{i}") for i in range(3)]
+    note = Note(slug="n", title="n", summary="s")
+    session.add_all([*lines, note])
+    session.flush()
+    for handle, used_by in (("c1", lines[:2]), ("c2", lines[1:])):
+        claim = Claim(handle=handle, slug=handle, note_id=note.id, statement="s", text="t")
+        session.add(claim)
+        session.flush()
+        session.add(Binding(claim_id=claim.id, experiment="e01", transfer="analogue", bound_by="x"))
+        session.add_all(LineClaim(line_id=line.id, claim_id=claim.id) for line in used_by)
+    session.commit()
+    weight = read_weight(session)
+    assert (dict(weight.reach), weight.live_claims) == ({"e01": 5}, 2)
