@@ -36,6 +36,8 @@ test: check
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/lab_throughput.py
+	$(BIN)/python benchmarks/lab_decoding.py
+	$(BIN)/python benchmarks/lab_many_seeds.py --seeds 4
 	$(BIN)/python benchmarks/import_lines.py
 	$(BIN)/python benchmarks/papers_load.py $(REASSAY_SNAPSHOT)
 

@@ -116,7 +116,7 @@ def make_hugging_face() -> Contender:
 
     model, records = build_gpt2(), SubwordRecords(write_subwords())
 
-    class Clock(TrainerCallback):
+    class Clock(TrainerCallback):  # type: ignore[misc]
         def __init__(self) -> None:
             self.seconds: list[float] = []
 

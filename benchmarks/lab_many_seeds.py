@@ -73,10 +73,13 @@ def main() -> None:
     where = torch.cuda.get_device_name() if device.type == "cuda" else "CPU, 1 thread"
     print(f"torch {torch.__version__}, {where}, {given.seeds} seeds, {given.steps} steps")
     for name, (wall, cpu, _) in (("one by one", turns), ("at once", at_once)):
-        rate = 3600 * given.seeds * given.steps / (wall * TRAINING["steps"])  # type: ignore[operator]
+        rate = 3600 * given.seeds * given.steps / (wall * TRAINING["steps"])
         print(f"{name:12}{wall:8.2f} s wall {cpu:8.2f} s CPU {rate:10.0f} nightly seeds an hour")
-    print(f"at once, as many seeds an hour: {turns[0] / at_once[0]:.2f} times by wall time, ", end="")
-    print(f"{turns[1] / at_once[1]:.2f} by CPU time; first losses differ by at most {apart:.1e}")
+    by_wall, by_cpu = turns[0] / at_once[0], turns[1] / at_once[1]
+    print(
+        f"at once, as many seeds an hour: {by_wall:.2f} times by wall time, {by_cpu:.2f} by CPU time"
+    )
+    print(f"first losses differ by at most {apart:.1e}")
     if device.type != "cuda":
         print("no CUDA here: the aim of 8 times at 16 seeds is for a GPU and was not measured")
 

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from retest.lab.options import ModelOptions
 
-
 # With rows last, a CPU attends to few positions of many sequences several times faster than by
 # a batch of tiny products; beyond these bounds the products win (docs/lab-notes.md).
 LONGEST_IN_COLUMNS, FEWEST_IN_COLUMNS = 48, 8
@@ -48,9 +47,10 @@ class LayerMemory:
         return (keys, values) if begin == 0 else (self.read_rows(0), self.read_rows(1))
 
     def read_rows(self, place: int) -> Tensor:
-        """All keys (0) or values (1) of the layout in columns as [rows * kept heads, time, channel]."""
-        held = self.pairs[place, : self.length].unflatten(1, (self.heads, self.channels))
-        return held.permute(3, 1, 0, 2).flatten(0, 1)
+        """All keys (0) or values (1), kept in columns, as [rows * kept heads, time, channel]."""
+        held = self.pairs[place, : self.length]
+        by_head = held.view(self.length, self.heads, self.channels, held.shape[-1])
+        return by_head.permute(3, 1, 0, 2).flatten(0, 1)
 
     def append_column(self, pair: Tensor) -> tuple[Tensor, Tensor]:
         """Store one position [2, kept heads * channels, rows]; returns [time, ...] of both."""
@@ -102,8 +102,8 @@ class Passage:
     """One call of a model: positions ``begin`` .. ``end`` - 1 of every row.
 
     ``rotations`` and ``hidden`` are cut to these positions, ``all_rotations`` are not; ``seen``
-    are the tokens up to ``end``. Blocks leave here what else they found: the imbalance of experts, and how far
-    noise drawn with knowledge of the answer lies from noise drawn without.
+    are the tokens up to ``end``. Blocks leave here what else they found: the imbalance of
+    experts, and how far noise drawn with knowledge of the answer lies from noise drawn without.
     """
 
     begin: int

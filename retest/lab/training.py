@@ -24,9 +24,10 @@ class TrainingOptions:
     """How to train; ``learning_rate`` is the peak, shares are of ``steps``.
 
     ``balance`` weighs the imbalance of experts. Lookup tables learn at ``table_rate`` times the
-    rate and do not decay. ``is_mixed`` computes in bfloat16 where torch's autocast does, and
-    ``is_compiled`` compiles the loss: both change results in the last digits, and neither pays
-    on a CPU.
+    rate and do not decay. ``is_mixed`` computes in bfloat16 where torch's autocast does (faster
+    where the processor has such products, from a width of 64 on), and ``is_compiled`` compiles
+    the loss (minutes at the start, so only for long runs). Both change a result's digits: a
+    protocol that wants them says so.
     """
 
     steps: int
