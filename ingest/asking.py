@@ -106,15 +106,18 @@ class Asking:
             ids = find_wanted_ids(session)
         self.ask_ids(ids)
 
-    def ask_ids(self, ids: Sequence[str]) -> None:
-        """Fetch papers by id, whether or not the store has them; versions may have moved on."""
+    def ask_ids(self, ids: Sequence[str], noun: str = "anchor") -> None:
+        """Fetch papers by id, whether or not the store has them; versions may have moved on.
+
+        ``noun`` is what sentences about failures call them.
+        """
         batches = [list(ids[n : n + IDS_A_QUESTION]) for n in range(0, len(ids), IDS_A_QUESTION)]
         for batch in batches[:MOST_ANCHOR_QUESTIONS]:
-            self._ask_ids(batch)
+            self._ask_ids(batch, noun)
         left = [i for batch in batches[MOST_ANCHOR_QUESTIONS:] for i in batch]
         if left:
             self._summary.not_asked.append(
-                f"{name_some(left, 'anchor')} wait for the next harvest: one asks for "
+                f"{name_some(left, noun)} wait for the next harvest: one asks for "
                 f"{MOST_ANCHOR_QUESTIONS * IDS_A_QUESTION} at most"
             )
 
@@ -213,7 +216,7 @@ class Asking:
         summary.searched_through = find_reach(read_asked(self._engine))
         return summary
 
-    def _ask_ids(self, ids: list[str]) -> None:
+    def _ask_ids(self, ids: list[str], noun: str) -> None:
         """Ask for ids; what a mixed answer left out is asked for again."""
         question = Question("anchors", ids=tuple(ids))
         outcome = self.ask(
@@ -224,12 +227,12 @@ class Asking:
         missing = [i for i in ids if i not in came]
         if isinstance(error, QuestionRefused) and len(ids) > 1:
             half = len(ids) // 2
-            self._ask_ids(ids[:half])
-            self._ask_ids(ids[half:])
+            self._ask_ids(ids[:half], noun)
+            self._ask_ids(ids[half:], noun)
         elif error is not None:
-            self._failed_names["anchor", str(error)] += missing
+            self._failed_names[noun, str(error)] += missing
         elif came and missing:
-            self._ask_ids(missing)
+            self._ask_ids(missing, noun)
 
     def ask(
         self,

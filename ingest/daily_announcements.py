@@ -74,7 +74,8 @@ def ask_announced(
     except SourceUnavailable as error:
         asking.summary.not_asked.append(f"arXiv's daily feeds were not read: {error}")
         days = {today}
-    asking.ask_ids([i for day in sorted(days) for i in find_announced_missing(engine, day)])
+    ids = [i for day in sorted(days) for i in find_announced_missing(engine, day)]
+    asking.ask_ids(ids, "announced paper")
 
 
 def note_announcements(

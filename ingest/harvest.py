@@ -161,7 +161,7 @@ def _ask_watched(engine: Engine, asking: Asking) -> None:
     """New versions of papers that claims rest on: OAI-PMH tells of them, the query API does not."""
     with open_session(engine) as session:
         ids = find_watched_ids(session)
-    asking.ask_ids(ids)
+    asking.ask_ids(ids, "paper that claims rest on")
 
 
 def _ask_announced(

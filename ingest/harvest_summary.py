@@ -46,4 +46,6 @@ class HarvestSummary:
 def name_some(names: Sequence[str], noun: str) -> str:
     """``3 claims (c1, c2, c3)``; beyond five names only their number is told in full."""
     shown = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
-    return f"{len(names)} {noun}{'s' if len(names) != 1 else ''} ({shown})"
+    first, _, rest = noun.partition(" that ")
+    plural = f"{first}s that {rest}" if rest else f"{noun}s"
+    return f"{len(names)} {noun if len(names) == 1 else plural} ({shown})"

@@ -42,7 +42,7 @@ from ingest.sources.politeness import Clock, RequestPacer
 from ingest.sources.records import PaperRecord
 from ingest.sources.xml_guard import Unreadable
 from reassay.settings import read_settings
-from tests.arxiv_server import FakeClock, InventedPaper, run_arxiv_server
+from tests.arxiv_server import FakeClock, InventedPaper, answer, run_arxiv_server
 
 DAY = date(2026, 11, 24)
 ITEMS = [
@@ -340,6 +340,15 @@ def test_a_harvest_asks_for_what_is_announced_and_lacking(
     with open_session(engine) as session:
         assert set(session.exec(select(Paper.arxiv_id))) == {"2611.00001", "2611.00005"}
     assert find_announced_missing(engine, DAY) == ["2610.00002"]
+
+
+def test_announced_papers_that_do_not_come_are_not_called_anchors(
+    engine: Engine, feeds: FeedServer, source: FeedSource, today: date, tmp_path: Path
+) -> None:
+    with run_arxiv_server([]) as arxiv:
+        arxiv.always = answer(404)
+        told = " ".join(gather(engine, arxiv.url, source, tmp_path).unanswered)
+    assert "2 announced papers (2610.00002, 2611.00001)" in told and "anchor" not in told
 
 
 def test_a_feed_that_fails_leaves_no_harvest_incomplete(
