@@ -5,6 +5,7 @@ claim and its handle. Two processes may import at once: a document whose rows an
 process took first is read and stored anew.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -33,6 +34,7 @@ from claims.slugs import is_same_question, number_slug
 from claims.succession import find_heirs
 from db.columns import stored_id, utc_now
 from db.engine import is_sqlite
+from db.errors import DocumentRefused
 from db.models import (
     Anchor,
     FindingNote,
@@ -46,6 +48,8 @@ from db.models import (
 )
 
 SLUG_BEGINS = 24  # characters: own and made slugs of a question differ later, if at all
+OWN_REPORT = re.compile(r"Night of \d.{0,40} · run \d{4}\b")  # under each page's title
+OWN_REPORT_WITHIN_LINES = 8
 ATTEMPTS = 3  # of one document, when another process writes at the same time
 IMPORT_LOCK = 724412  # PostgreSQL: one import writes at a time, others wait
 
@@ -91,16 +95,30 @@ def import_text(session: Session, text: str, source: str) -> ImportedDocument:
 
 
 def import_page(session: Session, page: PageText) -> ImportedDocument:
-    """Import a page as what it is: a line, a note, a topic hub or a paper."""
+    """Import a page as what it is: a line, a note, a topic hub or a paper.
+
+    Raises:
+        DocumentRefused: it is a page that a report of ours wrote. Its title is its line's
+            question, so that it would take the line's place.
+    """
     from claims.note_importing import import_note_page, import_paper_page
     from claims.note_pages import find_page_kind
 
+    if _is_own_report(page.text):
+        raise DocumentRefused(
+            f"{page.name} is a page that reassay wrote: import the line's own document"
+        )
     kind = find_page_kind(page)
     if kind == "line":
         return _import_line(session, page)
     if kind == "paper":
         return try_import(session, lambda: import_paper_page(session, page))
     return try_import(session, lambda: import_note_page(session, page, kind))
+
+
+def _is_own_report(text: str) -> bool:
+    beginning = [line for line in text.splitlines() if line.strip()][:OWN_REPORT_WITHIN_LINES]
+    return any(OWN_REPORT.match(line.strip()) for line in beginning)
 
 
 def try_import(session: Session, store: Callable[[], ImportedDocument]) -> ImportedDocument:

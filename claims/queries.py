@@ -177,7 +177,7 @@ def _make_row(
         headline=_find_headline(claim, verdict),
         look=verdict.look if verdict else False,
         grounding=verdict.grounding if verdict else None,
-        literature=verdict.literature if verdict else None,
+        literature=verdict.literature if verdict and verdict.grounding != "hub" else None,
         local=verdict.local if verdict else None,
         transfer=verdict.transfer if verdict else None,
         dated=dated,

@@ -81,7 +81,7 @@ def judge_candidates(
         held = [answer and hold_back(answer, floor) for answer in answers]
         rows = list(_make_rows(batch, held, judge.name, night_id, counts))
         _store(session, rows)
-        report_progress(f"judged {counts['judged']} candidates")
+        report_progress(f"judged {counts['judged']} of {len(waiting)} candidates")
         if asking and asking.stopped_by:
             break
     counts["postponed"] = len(waiting) - counts["judged"] - counts["failed"]

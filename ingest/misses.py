@@ -44,9 +44,16 @@ def describe_misses(row: MissEstimate) -> str:
     """The estimate as one sentence for a page."""
     return (
         f"the {row.below_cut:,} next-best pairs of a claim and a paper lie below triage's cut; "
-        f"of {row.sampled} sampled, {row.found} bear on their claim by {row.judge}: "
-        f"{row.miss_rate:.1%} [{row.miss_rate_low:.1%}, {row.miss_rate_high:.1%}]"
+        f"of {row.sampled} sampled, {row.found} {'bears' if row.found == 1 else 'bear'} on "
+        f"{'its' if row.found == 1 else 'their'} claim by {row.judge}: "
+        f"{_format_rate(row)} [{row.miss_rate_low:.1%}, {row.miss_rate_high:.1%}] of all of them, "
+        "each layer by its size"
     )
+
+
+def _format_rate(row: MissEstimate) -> str:
+    """Something found is never printed as nothing: a small layer weighs little."""
+    return "< 0.1%" if row.found and row.miss_rate < 0.001 else f"{row.miss_rate:.1%}"
 
 
 def _count_layer(session: Session, layer: Mapping[str, Any], judge: str) -> tuple[int, int, int]:

@@ -62,7 +62,10 @@ def _parse_headlines(text: str | None) -> set[str] | None:
 def _print_rows(rows: list[ClaimRow]) -> None:
     print_table(
         ("id", "headline", "grounding", "literature", "local", "claim"),
-        ((r.id, _headline(r), r.grounding, r.literature, r.local, r.statement) for r in rows),
+        (
+            (r.id, _headline(r), r.grounding, r.literature or "–", r.local, r.statement)
+            for r in rows
+        ),
     )
 
 

@@ -70,13 +70,18 @@ def _print_verdict(verdict: dict[str, Any], revision: int) -> None:
     print(f"grounding   {verdict['grounding']}: {detail.get('reason', '–')}")
     if detail.get("quote"):
         _print_quote(detail["arxiv_id"], detail["section"], detail["start"], detail["quote"])
+    if verdict["grounding"] != "hub":  # a hub claims nothing, so that nothing is searched
+        _print_literature(verdict)
+    _print_local(verdict)
+
+
+def _print_literature(verdict: dict[str, Any]) -> None:
     found = verdict["literature_detail"]
     print(
         f"literature  {verdict['literature']}: {found.get('candidates', 0)} candidates out of "
         f"{found.get('searched_papers', 0)} stored papers ({found.get('source', '–')}, through "
         f"{found.get('searched_through') or '–'})"
     )
-    _print_local(verdict)
 
 
 def _print_local(verdict: dict[str, Any]) -> None:

@@ -57,7 +57,7 @@ def load_papers(
 
 
 def _print_loaded(loaded: list[dict[str, Any]]) -> None:
-    rows = [[e["file"], *(e[name] for name in COUNTS)] for e in loaded if "text" not in e]
+    rows = [[e["file"], *(e[name] for name in COUNTS)] for e in loaded if _was_read(e)]
     if rows:
         print_table(["file", "seen", "new", "revised", "withdrawn", "unchanged", "bad lines"], rows)
     for entry in loaded:
@@ -68,6 +68,11 @@ def _print_loaded(loaded: list[dict[str, Any]]) -> None:
                 f"{entry['file']}  full text of arXiv:{text['arxiv_id']}v{text['version']}: "
                 f"{text['sections']} sections, {text['characters']} letters, {word}"
             )
+
+
+def _was_read(entry: dict[str, Any]) -> bool:
+    """Whether a metadata file gave any line, so that its row of counts says something."""
+    return "text" not in entry and not (entry["is_refused"] and not entry["seen"])
 
 
 def _load_text(engine: Any, file: Path, arxiv_id: str | None) -> dict[str, Any]:

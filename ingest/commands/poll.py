@@ -111,10 +111,10 @@ def _read_span(since: datetime | None, until: datetime | None, today: date) -> D
         return None
     last = until.date() if until else today
     first = since.date() if since else last - timedelta(FIRST_DAYS)
+    if first > today:
+        raise UsageError(f"--since {first} is in the future (today is {today}): name a past day")
     if first > last:
         raise UsageError(f"--since {first} is after --until {last}: swap them")
-    if first > today:
-        raise UsageError(f"--since {first} is in the future")
     return DaySpan(first, last)
 
 

@@ -21,6 +21,8 @@ from reassay.settings import Settings
 OUR_NAMES = ("claims", "db", "ingest", "reassay", "reports", "retest")
 OUR_DISTRIBUTION = "reassay"
 CONNECT_TIMEOUT_S = 5.0
+SNAPSHOT_PAPERS_TRIED = 3
+SET_SNAPSHOT = "set REASSAY_SNAPSHOT to take papers from a file"
 OLDEST_PLAUSIBLE = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -57,6 +59,7 @@ def doctor(
         _check_names(),
         _check_device(),
         _check_judge(settings),
+        *_check_snapshot(settings),
     ]
     if not offline:
         findings.append(_check_arxiv(settings))
@@ -79,11 +82,15 @@ def _check_library(ctx: typer.Context, settings: Settings) -> Iterator[Finding]:
 
 def _describe_database(session: Session, settings: Settings) -> str:
     counts = (
-        f"{session.exec(select(func.count()).select_from(table)).one()} {name}"
-        for table, name in ((Line, "lines"), (Claim, "claims"), (Paper, "papers"))
+        _count(session.exec(select(func.count()).select_from(table)).one(), name)
+        for table, name in ((Line, "line"), (Claim, "claim"), (Paper, "paper"))
     )
     where = settings.database_url.rsplit("@", 1)[-1]
     return f"{where}: {', '.join(counts)}"
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number} {name}{'' if number == 1 else 's'}"
 
 
 def _check_integrity(session: Session) -> Finding:
@@ -158,6 +165,24 @@ def _check_judge(settings: Settings) -> Finding:
     return _try("judge", describe)
 
 
+def _check_snapshot(settings: Settings) -> Iterator[Finding]:
+    """Whether the file that papers are to come from is one; its first papers are read."""
+    file = settings.snapshot
+    if file is None:
+        return
+    from itertools import islice
+
+    from ingest.sources.records import Question
+    from ingest.sources.snapshot import SnapshotSource
+
+    def read_first() -> str:
+        records = SnapshotSource(file).answer(Question("snapshot", query=str(file)))
+        found = sum(1 for _ in islice(records, SNAPSHOT_PAPERS_TRIED))
+        return f"{file} holds arXiv metadata ({found} papers tried)"
+
+    yield _try("snapshot", read_first)
+
+
 def _check_arxiv(settings: Settings) -> Finding:
     """Whether arXiv's hosts that are to be asked take connections; no request is spent."""
     import socket
@@ -171,7 +196,8 @@ def _check_arxiv(settings: Settings) -> Finding:
             with socket.create_connection((host or "", port), CONNECT_TIMEOUT_S):
                 hosts.append(str(host))
         except OSError as error:
-            why = f"{host} does not answer ({error}); set REASSAY_SNAPSHOT"
+            instead = "papers come from the snapshot" if settings.snapshot else SET_SNAPSHOT
+            why = f"{host} does not answer ({error}); {instead}"
             return Finding("arXiv", "note", why)
     verb = "takes" if len(hosts) == 1 else "take"
     return Finding("arXiv", "ok", f"{' and '.join(hosts)} {verb} connections")

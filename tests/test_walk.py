@@ -1,0 +1,106 @@
+"""What a curator stumbled over on a first walk: each test is one stumble."""
+
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from sqlmodel import Session, select
+
+from claims.importing import import_bytes
+from claims.queries import list_claims
+from db.errors import DocumentRefused, UsageError
+from db.models import Line, MissEstimate, Note
+from ingest.commands.poll import _read_span
+from ingest.harvest_summary import name_some
+from ingest.misses import describe_misses
+from reassay.cli import run
+from reports.writing import write_report
+from tests.documents import write_line
+from tests.report_store import TODAY, add_night, add_verdict, fill_library, read_claims
+
+
+def test_our_own_pages_are_refused_and_take_no_lines_place(
+    session: Session, tmp_path: Path
+) -> None:
+    fill_library(session)
+    before = [(line.slug, line.content_hash) for line in session.exec(select(Line))]
+    pages = write_report(
+        session, night_id=2, out=tmp_path, formats=("md", "html"), line=None, today=TODAY
+    )
+    assert len(pages) == 4
+    for page in pages:
+        with pytest.raises(DocumentRefused, match="a page that reassay wrote"):
+            import_bytes(session, Path(page).read_bytes(), str(page))
+    assert [(line.slug, line.content_hash) for line in session.exec(select(Line))] == before
+
+
+def test_a_line_that_speaks_of_a_night_is_no_page_of_ours(session: Session) -> None:
+    text = write_line(question="Is the Night of 24 Nov · run long?")
+    assert import_bytes(session, text.encode(), "line.txt").is_new
+
+
+def test_a_hub_is_never_called_silent(session: Session) -> None:
+    import_bytes(session, write_line().encode(), "line.txt")
+    note_ids = {note.id for note in session.exec(select(Note).where(Note.kind == "hub"))}
+    night = add_night(session)
+    for claim in read_claims(session):
+        is_hub = claim.note_id in note_ids
+        add_verdict(
+            session, claim, night, literature="silent",
+            **({"grounding": "hub", "headline": None} if is_hub else {}),
+        )  # fmt: skip
+    words = {(row.grounding == "hub", row.literature) for row in list_claims(session)}
+    assert words == {(True, None), (False, "silent")}
+
+
+def test_a_future_day_is_called_that() -> None:
+    today = datetime(2026, 11, 24)
+    with pytest.raises(UsageError, match="2027-01-01 is in the future"):
+        _read_span(datetime(2027, 1, 1), None, today.date())
+    with pytest.raises(UsageError, match="swap them"):
+        _read_span(datetime(2026, 11, 20), datetime(2026, 11, 1), today.date())
+
+
+def test_what_was_found_is_never_printed_as_nothing() -> None:
+    row = MissEstimate(
+        night_id=1, judge="j", below_cut=2750, sampled=17, found=1,
+        miss_rate=0.0004, miss_rate_low=0, miss_rate_high=0.278,
+    )  # fmt: skip
+    told = describe_misses(row)
+    assert "1 bears on its claim" in told and "< 0.1% [0.0%, 27.8%]" in told
+    row.found, row.miss_rate = 0, 0.0
+    assert ": 0.0% [" in describe_misses(row)
+
+
+@pytest.mark.parametrize(
+    ("noun", "names", "expected"),
+    [
+        ("announced paper", ["a", "b"], "2 announced papers (a, b)"),
+        ("paper that claims rest on", ["a", "b"], "2 papers that claims rest on (a, b)"),
+        ("paper that claims rest on", ["a"], "1 paper that claims rest on (a)"),
+    ],
+)
+def test_ids_are_called_what_they_are(noun: str, names: list[str], expected: str) -> None:
+    assert name_some(names, noun) == expected
+
+
+def test_a_file_that_is_no_metadata_gets_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REASSAY_HOME", str(tmp_path / "home"))
+    (tmp_path / "bin.dat").write_bytes(b"\xfe\x00\x01" * 100)
+    assert run(["papers", "load", str(tmp_path / "bin.dat")]) == 1
+    out, err = capsys.readouterr()
+    assert out.strip() == "" and err.count("\n") == 1 and "not arXiv metadata" in err
+
+
+def test_doctor_looks_at_the_snapshot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REASSAY_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("REASSAY_SNAPSHOT", str(tmp_path / "nothing.xz"))
+    monkeypatch.setenv("REASSAY_ARXIV_API_URL", "http://127.0.0.1:9/api/query")
+    assert run(["doctor"]) == 1
+    out, err = capsys.readouterr()
+    assert "bad   snapshot" in out and "not well: snapshot" in err
+    assert "set REASSAY_SNAPSHOT" not in out and "0 lines, 0 claims" in out
