@@ -27,6 +27,7 @@ MEMORY_BYTES = 2 * 2**30  # a server of a session takes less
 POSTGRES_OPTIONS = (
     "fsync=off", "full_page_writes=off", "synchronous_commit=off", "autovacuum=off", "jit=off",
     "wal_level=minimal", "max_wal_senders=0", "checkpoint_timeout=1h", "listen_addresses=''",
+    "dynamic_shared_memory_type=mmap",  # in the server's folder, and gone with it
 )  # fmt: skip
 
 
