@@ -130,6 +130,7 @@ class _Batch:
         if self.plan.night_id is not None:
             self._leave_out_spoiled()
         self._run_seeds([lane for lane in self.lanes if lane.canary_ok and not lane.skipped])
+        self._tell()
 
     def stop(self) -> None:
         """End what is under way; its seeds will be tried again under their own numbers."""
@@ -194,9 +195,12 @@ class _Batch:
                 self._read_canary(lane, outcome)
 
     def _collect(self) -> list[tuple[tuple[Lane, StartedSeed | None], UnitOutcome]]:
+        self._tell()
+        return [] if self.executor.is_idle else self.executor.collect()
+
+    def _tell(self) -> None:
         if self.watch is not None:
             self.watch(describe_progress(self.lanes, self.plan, self.budget, self.left_s))
-        return [] if self.executor.is_idle else self.executor.collect()
 
     def _read_canary(self, lane: Lane, outcome: UnitOutcome) -> None:
         if outcome.status != "finished" or outcome.canary is None or outcome.environment is None:

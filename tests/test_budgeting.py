@@ -270,7 +270,10 @@ def test_a_stream_that_lost_seeds_gets_more(session: Session) -> None:
 
 @pytest.mark.usefixtures("fake")
 def test_reach_counts_lines_once_and_the_bound_claims(session: Session) -> None:
-    lines = [Line(slug=f"l{i}", question="q", text="t", source="s", content_hash=f"{i}") for i in range(3)]
+    lines = [
+        Line(slug=f"l{i}", question="q", text="t", source="s", content_hash=f"{i}")
+        for i in range(3)
+    ]
     note = Note(slug="n", title="n", summary="s")
     session.add_all([*lines, note])
     session.flush()

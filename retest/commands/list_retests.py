@@ -71,6 +71,8 @@ def _read_rows(session: Session) -> list[dict[str, Any]]:
 def _read_streams(
     session: Session, protocol: "Protocol", weight: "LibraryWeight"
 ) -> list[dict[str, Any]]:
+    from retest.offers import find_last_seed
+
     seeds = dict(
         session.exec(
             select(SeedRun.stream_id, func.count())
@@ -89,6 +91,8 @@ def _read_streams(
             "seeds": seeds.get(stream.id or 0, 0),
             "latched_outcome": stream.latched_outcome,
             "opened_at": stream.opened_at,
+            "reach": weight.reach.get(protocol.experiment, 0),
+            "last_seed_at": find_last_seed(session, stream),
             **_read_present(session, protocol, stream, weight),
         }
         for stream in streams
@@ -106,7 +110,7 @@ def _read_present(
     if lane is None:
         return {
             "outcome": stream.latched_outcome, "is_present": False, "seeds_to_go": None,
-            "last_seed_at": None, "cost_s": None, "standing": "closed",
+            "cost_s": None, "standing": "closed",
             "why": "of an earlier protocol or code: it gets no more seeds",
         }  # fmt: skip
     row = describe_lane(session, lane, find_night_budget(session, count_cores()), 0)
@@ -114,7 +118,6 @@ def _read_present(
         "outcome": row.outcome,
         "is_present": True,
         "seeds_to_go": row.seeds_to_go,
-        "last_seed_at": row.last_seed_at,
         "cost_s": row.cost_s,
         "standing": row.standing,
         "why": row.reason,
