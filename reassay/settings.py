@@ -2,7 +2,10 @@
 then flags. Unknown keys are refused. No other room reads the environment.
 """
 
+import re
 import tomllib
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -17,6 +20,10 @@ CITATION_INDEXES = ("openalex", "semantic-scholar")
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 PREFIX = "REASSAY_"
 DEFAULT_HOME = Path("var")
+URLS = (
+    *("arxiv_api_url", "arxiv_oai_url", "arxiv_feed_url", "arxiv_html_url"),
+    *("openalex_url", "semantic_scholar_url", "judge_url"),
+)
 
 
 class Settings(BaseSettings):
@@ -69,6 +76,21 @@ class Settings(BaseSettings):
     @classmethod
     def _empty_is_none(cls, value: Any) -> Any:
         return None if value == "" else value
+
+    @field_validator(*URLS)
+    @classmethod
+    def _is_web_address(cls, value: str) -> str:
+        address = urlsplit(value)
+        if value and (address.scheme not in ("http", "https") or not address.hostname):
+            raise ValueError(f"{value!r} is no address: write it like https://host/path")
+        return value
+
+    @field_validator("device")
+    @classmethod
+    def _known_device(cls, value: str) -> str:
+        if value not in ("auto", "cpu") and not re.fullmatch(r"cuda(:\d+)?", value):
+            raise ValueError(f"{value!r} is no device: write auto, cpu or cuda")
+        return value
 
     @field_validator("citations")
     @classmethod
@@ -144,7 +166,15 @@ def _refuse_unknown_variables(environment: dict[str, str]) -> None:
     known = {PREFIX + name.upper() for name in Settings.model_fields} | {PREFIX + "TEST_DATA"}
     unknown = sorted(k for k in environment if k.startswith(PREFIX) and k not in known)
     if unknown:
-        raise UsageError(f"unknown setting {unknown[0]}; known: {', '.join(sorted(known))}")
+        raise UsageError(_name_unknown(unknown[0], known))
+
+
+def _name_unknown(name: str, known: Iterable[str]) -> str:
+    """The one setting that was probably meant, else all; what all begin with is no likeness."""
+    by_key = {setting.removeprefix(PREFIX): setting for setting in known}
+    alike = get_close_matches(name.removeprefix(PREFIX), by_key, n=1)
+    told = f"did you mean {by_key[alike[0]]}?" if alike else f"known: {', '.join(sorted(known))}"
+    return f"unknown setting {name}; {told}"
 
 
 def _read_toml(file: Path) -> dict[str, Any]:
@@ -160,6 +190,6 @@ def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        return f"unknown setting {key!r}; known: {', '.join(Settings.model_fields)}"
+        return _name_unknown(key, Settings.model_fields)
     message = first["msg"].removeprefix("Value error, ")
     return f"setting {key}: {message}" if key else message

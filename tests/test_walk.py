@@ -1,6 +1,7 @@
 """What a curator stumbled over on a first walk: each test is one stumble."""
 
-from datetime import datetime
+import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from ingest.commands.poll import _read_span
 from ingest.harvest_summary import name_some
 from ingest.misses import describe_misses
 from reassay.cli import run
+from reassay.settings import read_settings
 from reports.writing import write_report
 from tests.documents import write_line
 from tests.report_store import TODAY, add_night, add_verdict, fill_library, read_claims
@@ -54,11 +56,13 @@ def test_a_hub_is_never_called_silent(session: Session) -> None:
 
 
 def test_a_future_day_is_called_that() -> None:
-    today = datetime(2026, 11, 24)
+    today = datetime(2026, 11, 24, tzinfo=UTC)
     with pytest.raises(UsageError, match="2027-01-01 is in the future"):
-        _read_span(datetime(2027, 1, 1), None, today.date())
+        _read_span(datetime(2027, 1, 1, tzinfo=UTC), None, today.date())
     with pytest.raises(UsageError, match="swap them"):
-        _read_span(datetime(2026, 11, 20), datetime(2026, 11, 1), today.date())
+        _read_span(
+            datetime(2026, 11, 20, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC), today.date()
+        )
 
 
 def test_what_was_found_is_never_printed_as_nothing() -> None:
@@ -104,3 +108,23 @@ def test_doctor_looks_at_the_snapshot(
     out, err = capsys.readouterr()
     assert "bad   snapshot" in out and "not well: snapshot" in err
     assert "set REASSAY_SNAPSHOT" not in out and "0 lines, 0 claims" in out
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "expected"),
+    [
+        ("REASSAY_ARXIV_API_URL", "htp://export.arxiv.org/api", "arxiv_api_url: 'htp://"),
+        ("REASSAY_JUDGE_URL", "127.0.0.1:8080", "judge_url: '127.0.0.1:8080' is no address"),
+        ("REASSAY_DEVICE", "tpu", "write auto, cpu or cuda"),
+        ("REASSAY_JUDG", "x", "did you mean REASSAY_JUDGE?"),
+        ("REASSAY_QWERTY", "x", "known: REASSAY_ARXIV_API_URL"),
+    ],
+)
+def test_a_setting_with_a_slip_is_refused(variable: str, value: str, expected: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(expected)):
+        read_settings({variable: value}, {})
+
+
+def test_settings_that_stand_as_they_did() -> None:
+    environment = {"REASSAY_ARXIV_FEED_URL": "", "REASSAY_JUDGE_URL": "", "REASSAY_DEVICE": "cuda"}
+    assert read_settings(environment, {}).device == "cuda"
