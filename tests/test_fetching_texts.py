@@ -19,7 +19,7 @@ from ingest.sources.full_text_pages import (
     FullTextPages,
     open_full_text_pages,
 )
-from ingest.sources.patient_server import PatientServer
+from ingest.sources.patience import Patience
 from ingest.sources.politeness import STAMP_FILE, Clock, RequestPacer
 from ingest.text_fetching import TextSummary, fetch_candidate_texts, find_wanted_texts
 from tests.arxiv_server import FakeClock
@@ -226,7 +226,7 @@ def test_requests_keep_three_seconds_apart(
 
 def test_arxiv_itself_is_never_asked_faster(tmp_path: Path) -> None:
     pages = open_full_text_pages(tmp_path, "https://arxiv.org/html", 0.0, "")
-    server: PatientServer = pages._server
+    server: Patience = pages._server
     assert server._pacer.delay_s == LEAST_DELAY_S
     assert LIMITS.body_bytes <= 20 * 2**20
 

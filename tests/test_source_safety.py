@@ -78,7 +78,7 @@ def test_only_ids_reach_the_address(ids: list[str]) -> None:
 # Modules that may send a request, and what else may look at the network at all.
 SENDERS = {"ingest/sources/exchange.py"}
 NETWORK = {"httpx", "requests", "urllib3", "aiohttp", "http.client", "urllib.request", "ftplib"}
-CALLERS = {"ingest/sources/patience.py", "ingest/sources/patient_server.py"}
+CALLERS = {"ingest/sources/patience.py"}
 # Where the arxiv package and feeds carry addresses that someone else chose.
 FOREIGN_ADDRESSES = {"pdf_url", "links", "href", "entry_id", "doi", "source_url", "next_url"}
 FETCHING = {"get", "fetch", "stream", "urlopen", "urlretrieve", "download_pdf", "download_source"}

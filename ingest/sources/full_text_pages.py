@@ -6,26 +6,27 @@ LaTeXML's document is none. arXiv's terms: e-prints may be fetched to be read, n
 passed on; their texts stay in the local store.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from claims.arxiv_ids import parse_arxiv_id
 from db.errors import QuestionRefused, SourceUnavailable
 from ingest.sources.exchange import LOOPBACK, Answer, RequestLimits
-from ingest.sources.patience import name_agent
-from ingest.sources.patient_server import PatientServer
+from ingest.sources.patience import ARXIV_THROTTLES_WITH, SINGLE_PAGES, Patience, name_agent
 from ingest.sources.politeness import Clock, RequestPacer
+from ingest.sources.xml_guard import Unreadable
 
 LEAST_DELAY_S = 3.0  # arXiv's terms of use, over all of its servers
 LIMITS = RequestLimits(read_s=30.0, request_s=60.0, question_s=180.0, body_bytes=20 * 2**20)
-THROTTLES_WITH = frozenset({403, 406, 429})  # and 5xx
+MANNER = replace(SINGLE_PAGES, throttles_with=ARXIV_THROTTLES_WITH)
 DOCUMENT = b"ltx_document"  # the class of LaTeXML's article
 
 
 class FullTextPages:
     """arXiv's HTML pages as a source of full texts."""
 
-    def __init__(self, base_url: str, server: PatientServer) -> None:
+    def __init__(self, base_url: str, server: Patience) -> None:
         self._base_url = base_url.rstrip("/")
         self._server = server
 
@@ -46,7 +47,7 @@ class FullTextPages:
             raise QuestionRefused(f"{arxiv_id!r} is no arXiv id")
         self._server.begin()
         path = quote(f"{wanted.id}v{wanted.version}", safe="/")
-        return self._server.ask(f"{self._base_url}/{path}", _read_page)
+        return self._server.fetch(f"{self._base_url}/{path}", _read_page)
 
 
 def open_full_text_pages(
@@ -56,9 +57,7 @@ def open_full_text_pages(
     is_loopback = urlsplit(base_url).hostname in LOOPBACK
     pacer = RequestPacer(home, delay_s if is_loopback else max(delay_s, LEAST_DELAY_S), clock)
     headers = {"Accept": "text/html", "User-Agent": name_agent(contact)}
-    return FullTextPages(
-        base_url, PatientServer(pacer, headers, LIMITS, throttles_with=THROTTLES_WITH)
-    )
+    return FullTextPages(base_url, Patience(headers, pacer, LIMITS, manner=MANNER))
 
 
 def _read_page(answer: Answer) -> bytes | None:
@@ -67,5 +66,5 @@ def _read_page(answer: Answer) -> bytes | None:
     if answer.status != 200:
         raise SourceUnavailable(f"it answered HTTP {answer.status}: check REASSAY_ARXIV_HTML_URL")
     if DOCUMENT not in answer.body:
-        raise ValueError("it is not the page of a paper")
+        raise Unreadable("what is not the page of a paper")
     return answer.body

@@ -9,8 +9,9 @@ from typing import Any
 
 from db.errors import QuestionRefused, SourceUnavailable
 from ingest.sources.exchange import Answer, RequestLimits
-from ingest.sources.patient_server import PatientServer
+from ingest.sources.patience import SINGLE_PAGES, Patience
 from ingest.sources.politeness import RequestPacer
+from ingest.sources.xml_guard import Unreadable
 
 LIMITS = RequestLimits(read_s=20.0, request_s=30.0, question_s=120.0, body_bytes=8 * 2**20)
 REFUSALS = {401, 402, 403}
@@ -27,7 +28,9 @@ class JsonApi:
         key_setting: str,
         limits: RequestLimits = LIMITS,
     ) -> None:
-        self._server = PatientServer(pacer, {"Accept": "application/json", **headers}, limits)
+        self._server = Patience(
+            {"Accept": "application/json", **headers}, pacer, limits, manner=SINGLE_PAGES
+        )
         self._key_setting = key_setting
 
     @property
@@ -36,7 +39,7 @@ class JsonApi:
         return self._server.stopped_because
 
     def begin(self) -> None:
-        """A new question: see ``PatientServer.begin``."""
+        """A new question: see ``Patience.begin``."""
         self._server.begin()
 
     def get(self, url: str) -> dict[str, Any] | None:
@@ -46,13 +49,13 @@ class JsonApi:
             SourceUnavailable: no such document came within the limits.
             QuestionRefused: the server finds fault with the question itself.
         """
-        return self._server.ask(url, self._read)
+        return self._server.fetch(url, self._read)
 
     def _read(self, answer: Answer) -> dict[str, Any] | None:
         if answer.status == 404:
             return None
         if answer.status in REFUSALS:
-            raise self._server.refuse(
+            raise self._server.stop(
                 f"it refuses us (HTTP {answer.status}): check {self._key_setting}"
             )
         if answer.status == 400:
@@ -62,7 +65,7 @@ class JsonApi:
         try:
             document = json.loads(answer.body)
         except (ValueError, RecursionError) as error:
-            raise ValueError("it is not JSON") from error
+            raise Unreadable("what is not JSON") from error
         if not isinstance(document, dict):
-            raise ValueError("it is not a JSON object")
+            raise Unreadable("what is not a JSON object")
         return document

@@ -1,13 +1,15 @@
 """How one server is asked, and asked again: what is throttling, how often, when to stop.
 
 arXiv's servers throttle polite clients with 403, 406, 429, 5xx and with plain text of
-status 200, send empty pages and web pages, and break connections off. Decides what each of
-these is worth, within the pace that all of arXiv's interfaces share; after a failure that
-will not pass soon nothing more is asked. Knows nothing of what an answer means.
+status 200, send empty pages and web pages, and break connections off; other servers throttle
+with 429. Decides what each of these is worth, within the server's pace; after a failure that
+will not pass soon nothing more is asked. Nothing that an answer names is ever fetched, and no
+redirect is followed. Knows nothing of what an answer means.
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from typing import TypeVar
 
@@ -17,9 +19,32 @@ from ingest.sources.politeness import RequestPacer, backoff_s, read_retry_after
 from ingest.sources.xml_guard import Unreadable
 
 Value = TypeVar("Value")
-THROTTLED_STATUSES = {403, 406, 429}  # and 5xx; arXiv uses all of them under load
+ARXIV_THROTTLES_WITH = frozenset({403, 406, 429})  # and 5xx; all of them under load
 THROTTLED_BODY = b"rate exceeded"
-RETRIES = {"throttled": 3, "unreachable": 1, "unreadable": 2, "empty": 2}
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How one kind of server misbehaves, and how often it is asked again for each kind."""
+
+    name: str  # what sentences about failures call it
+    throttles_with: frozenset[int]  # statuses; 5xx always
+    retries: Mapping[str, int]
+    passing: frozenset[str]  # kinds that are one question's own trouble: others are asked
+
+
+ARXIV = Manner(
+    "arXiv",
+    ARXIV_THROTTLES_WITH,
+    {"throttled": 3, "unreachable": 1, "unreadable": 2, "empty": 2},
+    frozenset({"empty"}),
+)
+SINGLE_PAGES = Manner(  # one answer a question, such as a paper's page or an index's object
+    "it",
+    frozenset({429}),
+    {"throttled": 2, "unreachable": 1, "unreadable": 1, "empty": 0},
+    frozenset({"empty", "unreadable"}),
+)
 
 
 def name_agent(contact: str) -> str:
@@ -33,7 +58,7 @@ class EmptyPage(Exception):
 
 
 class Patience:
-    """One server's exchange at arXiv's pace, for one question after another."""
+    """One server's exchange at its pace, for one question after another."""
 
     def __init__(
         self,
@@ -41,6 +66,7 @@ class Patience:
         pacer: RequestPacer,
         limits: RequestLimits,
         draw: Callable[[], float] = random.random,
+        manner: Manner = ARXIV,
     ) -> None:
         self.requests_made = 0
         self.stopped_because: str | None = None
@@ -48,6 +74,7 @@ class Patience:
         self._pacer = pacer
         self._limits = limits
         self._draw = draw
+        self._manner = manner
         self._deadline_s = 0.0
 
     def begin(self) -> None:
@@ -69,7 +96,8 @@ class Patience:
         Raises:
             SourceUnavailable: no answer that can be used came in time.
         """
-        tries = dict.fromkeys(RETRIES, 0)
+        tries = dict.fromkeys(self._manner.retries, 0)
+        name = self._manner.name
         while True:
             pause_s = self._pacer.delay_s
             try:
@@ -77,16 +105,16 @@ class Patience:
                 retry_after_s = self._find_throttling(answer)
                 if retry_after_s is None:
                     return read(answer)
-                kind, reason = "throttled", f"arXiv is throttling (HTTP {answer.status})"
+                kind, reason = "throttled", f"{name} is throttling (HTTP {answer.status})"
                 pause_s = retry_after_s or self._choose_backoff(tries["throttled"])
             except Unreachable as error:
-                kind, reason = "unreachable", f"arXiv could not be reached ({error})"
+                kind, reason = "unreachable", f"{name} could not be reached ({error})"
             except (Unreadable, TooLarge) as error:
-                kind, reason = "unreadable", f"arXiv sent {error}"
+                kind, reason = "unreadable", f"{name} sent {error}"
             except EmptyPage as error:
                 kind, reason = "empty", str(error)
             tries[kind] += 1
-            if tries[kind] > RETRIES[kind] or pause_s >= self._time_left_s():
+            if tries[kind] > self._manner.retries[kind] or pause_s >= self._time_left_s():
                 self._give_up(kind, reason)
             if pause_s > self._pacer.delay_s:  # the pacer itself keeps the usual pause
                 self._pacer.clock.sleep(pause_s)
@@ -111,7 +139,7 @@ class Patience:
 
     def _find_throttling(self, answer: Answer) -> float | None:
         """Seconds that a throttled answer asks to wait (0: it names none); None: it is none."""
-        throttled = answer.status in THROTTLED_STATUSES or answer.status >= 500
+        throttled = answer.status in self._manner.throttles_with or answer.status >= 500
         if not throttled and not answer.body.lstrip()[:40].lower().startswith(THROTTLED_BODY):
             return None
         now_wall_s = self._pacer.clock.wall()
@@ -121,7 +149,7 @@ class Patience:
         return backoff_s(attempt, self._pacer.delay_s, self._draw)
 
     def _give_up(self, kind: str, reason: str) -> None:
-        if kind != "empty":  # an empty page is that question's own trouble
+        if kind not in self._manner.passing:
             self.stopped_because = reason
         raise SourceUnavailable(reason)
 
