@@ -76,9 +76,7 @@ def main() -> None:
         rate = 3600 * given.seeds * given.steps / (wall * TRAINING["steps"])
         print(f"{name:12}{wall:8.2f} s wall {cpu:8.2f} s CPU {rate:10.0f} nightly seeds an hour")
     by_wall, by_cpu = turns[0] / at_once[0], turns[1] / at_once[1]
-    print(
-        f"at once, as many seeds an hour: {by_wall:.2f} times by wall time, {by_cpu:.2f} by CPU time"
-    )
+    print(f"at once, seeds an hour: {by_wall:.2f} times by wall time, {by_cpu:.2f} by CPU time")
     print(f"first losses differ by at most {apart:.1e}")
     if device.type != "cuda":
         print("no CUDA here: the aim of 8 times at 16 seeds is for a GPU and was not measured")

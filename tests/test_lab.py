@@ -197,6 +197,34 @@ def test_learning_rate_warms_up_and_falls_to_nothing() -> None:
     assert rates[-1] < 0.001
 
 
+def test_other_schedules_fall_straight_or_not_at_all() -> None:
+    straight = TrainingOptions(steps=11, learning_rate=1.0, warmup_share=0.1, schedule="linear")
+    rates = [schedule_rate(step, straight) for step in range(11)]
+    assert rates == pytest.approx([1.0, *(1 - 0.1 * step for step in range(10))])
+    constant = dataclasses.replace(straight, schedule="constant")
+    assert {schedule_rate(step, constant) for step in range(1, 11)} == {1.0}
+
+
+def test_mixed_precision_changes_digits_only() -> None:
+    records = join_records(make_tokens(64, 4), make_tokens(64, 3, seed=1))
+    plain, mixed = (
+        train(build_model(SMALL, 0, CPU), records, TrainingOptions(10, 16, is_mixed=mixed), 0)
+        for mixed in (False, True)
+    )
+    assert mixed.losses != plain.losses
+    assert mixed.losses == pytest.approx(plain.losses, rel=0.02)
+
+
+@pytest.mark.slow
+def test_a_compiled_loss_changes_digits_only() -> None:
+    records = join_records(make_tokens(64, 4), make_tokens(64, 3, seed=1))
+    plain, compiled = (
+        train(build_model(SMALL, 0, CPU), records, TrainingOptions(5, 16, is_compiled=each), 0)
+        for each in (False, True)
+    )
+    assert compiled.losses == pytest.approx(plain.losses, rel=1e-3)
+
+
 def test_streams_are_addressed_by_task_seed_and_index() -> None:
     addresses = [("a", 1, 0), ("a", 1, 1), ("a", 2, 0), ("b", 1, 0), ("a", 0, 1)]
     assert len({hash_seed(*address) for address in addresses}) == len(addresses)
