@@ -7,6 +7,7 @@ the environment.
 
 import gc
 import importlib
+import inspect
 import os
 import sys
 from collections.abc import Callable
@@ -69,8 +70,15 @@ def load_command(path: str, name: str, entry: Entry) -> Any:
         )
     else:
         module, function = entry.target.split(":")
-        app.command(name)(getattr(importlib.import_module(module), function))
+        command = getattr(importlib.import_module(module), function)
+        app.command(name, help=_join_lines(inspect.getdoc(command) or ""))(command)
     return typer.main.get_command(app)
+
+
+def _join_lines(text: str) -> str:
+    """Paragraphs as one line each, for a terminal of any width to wrap; examples stay apart."""
+    paragraphs = text.replace("\nExample:", "\n\nExample:").split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
 TAKES_ANYTHING = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -171,4 +179,6 @@ def _explain(error: Exception) -> str:
 
 def _one_line(error: Exception) -> str:
     message = error.format_message() if hasattr(error, "format_message") else str(error)
+    message = message.replace("Value error, ", "")
+    message = message.replace("does not match the formats '%Y-%m-%d'.", "is no day: YYYY-MM-DD.")
     return " ".join(message.split())

@@ -14,7 +14,7 @@ from db.models import Line, MissEstimate, Note
 from ingest.commands.poll import _read_span
 from ingest.harvest_summary import name_some
 from ingest.misses import describe_misses
-from reassay.cli import run
+from reassay.cli import _join_lines, run
 from reassay.settings import read_settings
 from reports.writing import write_report
 from tests.documents import write_line
@@ -128,3 +128,20 @@ def test_a_setting_with_a_slip_is_refused(variable: str, value: str, expected: s
 def test_settings_that_stand_as_they_did() -> None:
     environment = {"REASSAY_ARXIV_FEED_URL": "", "REASSAY_JUDGE_URL": "", "REASSAY_DEVICE": "cuda"}
     assert read_settings(environment, {}).device == "cuda"
+
+
+def test_help_is_wrapped_by_the_terminal_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _join_lines("One\ntwo.\n\nThree\nfour.\nExample: x") == (
+        "One two.\n\nThree four.\n\nExample: x"
+    )
+    assert run(["decide", "--help"]) == 0
+    assert "Example: reassay decide" in capsys.readouterr().out
+
+
+def test_a_wrong_day_says_how_days_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REASSAY_HOME", str(tmp_path))
+    assert run(["ingest", "poll", "--since", "2024-13-01"]) == 2
+    told = capsys.readouterr().err
+    assert "'2024-13-01' is no day: YYYY-MM-DD" in told and "Value error" not in told
