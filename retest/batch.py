@@ -26,7 +26,7 @@ from retest.batch_plan import (
     BatchSummary,
     ExperimentRun,
 )
-from retest.budgeting import Budget, choose, name_outcome
+from retest.budgeting import Budget, choose, name_outcome, read_standing
 from retest.canaries import record_canary
 from retest.durations import describe_duration
 from retest.environment import name_class
@@ -36,6 +36,7 @@ from retest.executors.worker import Unit, UnitOutcome
 from retest.experiments import MODULES, load_experiment
 from retest.lanes import Lane, read_durations, refresh_offer, say_not_checked, say_resting
 from retest.offers import NO_WEIGHT, LibraryWeight, read_weight
+from retest.planning import view_experiment
 from retest.progress import describe_progress
 from retest.reconnecting import keep_trying
 from retest.recording import record_outcome
@@ -126,7 +127,7 @@ class _Batch:
         self.spent_before_s = self._ask(self._read_spent)
         self.weight = self._ask(read_weight)
         self.lanes = [self._open_lane(name) for name in experiments]
-        self._run_canaries(self.lanes)
+        self._run_canaries(sorted(self.lanes, key=self._measure_wait, reverse=True))
         if self.plan.night_id is not None:
             self._leave_out_spoiled()
         self._run_seeds([lane for lane in self.lanes if lane.canary_ok and not lane.skipped])
@@ -179,10 +180,14 @@ class _Batch:
         def read(session: Session) -> None:
             register_protocol(session, protocol)
             lane.durations = read_durations(session, lane)
-            refresh_offer(session, lane, self.weight)
+            lane.offer = view_experiment(session, protocol, lane.profile, self.weight).offer
 
         self._ask(read)
         return lane
+
+    def _measure_wait(self, lane: Lane) -> float:
+        """How long a lane has waited: where canaries use the budget up, nobody is always last."""
+        return read_standing(lane.present_offer, self.budget).urgency
 
     def _run_canaries(self, lanes: list[Lane]) -> None:
         waiting = list(lanes)

@@ -106,6 +106,13 @@ def open_view(session: Session, name: str, profile: str, weight: LibraryWeight) 
     if profile not in protocol.profiles:
         known = ", ".join(protocol.profiles)
         raise UsageError(f"{name} has no profile {profile!r}; it has {known}")
+    return view_experiment(session, protocol, profile, weight)
+
+
+def view_experiment(
+    session: Session, protocol: Protocol, profile: str, weight: LibraryWeight
+) -> Lane:
+    """The same for a protocol that is at hand."""
     return _open(session, Lane(protocol, profile, find_stream(session, protocol, profile)), weight)
 
 

@@ -427,6 +427,28 @@ def test_who_gave_way_and_is_not_due_leaves_nothing_unchecked(
         assert set(not_checked) <= names and (days == 9 or not names)
 
 
+def test_the_canary_of_who_waited_longest_runs_first(
+    url: str, inline: type[InlineExecutor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_two(monkeypatch)
+    run_two(url, 30.0, seeds=1)
+    age_seeds(url, 3)
+    run(url, seeds=1, jobs=1)  # e01 alone, today
+    order: list[str] = []
+    real = batches.record_canary
+
+    def note(session: Any, stream: Stream, *rest: Any) -> Any:
+        order.append(stream.experiment)
+        return real(session, stream, *rest)
+
+    monkeypatch.setattr(batches, "record_canary", note)
+    summary = run_two(url, 1.1)  # for one canary, and no second
+    assert order == ["e02"]
+    assert [row.canary_ok for row in summary.experiments] == [None, True]
+    assert summary.not_checked == (), "both had a seed within the week"
+    assert [row.experiment for row in summary.experiments] == ["e01", "e02"]
+
+
 def test_a_resumed_night_goes_on_with_what_is_left_of_its_budget(
     url: str, inline: type[InlineExecutor]
 ) -> None:
