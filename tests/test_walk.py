@@ -16,9 +16,24 @@ from ingest.harvest_summary import name_some
 from ingest.misses import describe_misses
 from reassay.cli import _join_lines, run
 from reassay.settings import read_settings
+from reports.line_page import build_line_page
+from reports.night_record import read_night
+from reports.rendering import render
+from reports.sources import IdGate
+from reports.stances import SHOWN_PROPOSALS
 from reports.writing import write_report
 from tests.documents import write_line
-from tests.report_store import TODAY, add_night, add_verdict, fill_library, read_claims
+from tests.report_store import (
+    NEWER_ABSTRACT,
+    NEWER_SENTENCE,
+    TODAY,
+    add_night,
+    add_paper,
+    add_stance,
+    add_verdict,
+    fill_library,
+    read_claims,
+)
 
 
 def test_our_own_pages_are_refused_and_take_no_lines_place(
@@ -145,3 +160,17 @@ def test_a_wrong_day_says_how_days_are_written(
     assert run(["ingest", "poll", "--since", "2024-13-01"]) == 2
     told = capsys.readouterr().err
     assert "'2024-13-01' is no day: YYYY-MM-DD" in told and "Value error" not in told
+
+
+@pytest.mark.parametrize(("more", "expected"), [(1, "1 more proposal"), (2, "2 more proposals")])
+def test_one_proposal_is_not_called_several(session: Session, more: int, expected: str) -> None:
+    line = fill_library(session)
+    one = read_claims(session)[0]
+    for n in range(SHOWN_PROPOSALS - 1 + more):
+        paper = add_paper(session, f"2606.1{n:04d}", NEWER_ABSTRACT, published=TODAY)
+        add_stance(session, one, paper, "relaxes", NEWER_SENTENCE)
+    gate = IdGate(session)
+    page = build_line_page(session, line, read_night(session, 2, gate), TODAY, gate)
+    for ending in ("md", "html"):
+        text = render("line", ending, page)
+        assert re.search(rf"{expected}(\.</p>|\n)", text)
