@@ -15,6 +15,7 @@ from torch import Tensor
 
 from retest.lab.latent import Latent
 from retest.lab.model import Transformer
+from retest.lab.passage import Memory
 from retest.lab.sampling import Sampling, choose, draw_uniforms
 
 ROWS_AT_ONCE = 256
@@ -90,6 +91,8 @@ def decode_rows(
     ``drawn`` [n * each, limit] are uniform numbers; rows of one prompt lie side by side.
     """
     device = model.device
+    if latent is not None and latent.noise is not None:
+        latent = replace(latent, noise=latent.noise[:, rows].to(device))
     fresh = prompts[rows].to(device)
     output = torch.full((len(fresh) * each, limit), stop, dtype=torch.int64, device=device)
     written = 0
@@ -101,12 +104,10 @@ def decode_rows(
     memory = model.remember(len(fresh), prompts.shape[1] + limit)
     has_stopped = torch.zeros(len(output), dtype=torch.bool, device=device)
     while written < limit and not has_stopped.all():
-        part = cut_noise(latent, rows, memory.length, fresh.shape[1])
+        part = cut_noise(latent, memory.length, fresh.shape[1])
         logits = model(fresh, fresh.shape[1] - 1, memory, part)[:, -1]
         if len(logits) < len(output):
-            repeated = torch.arange(len(logits), device=device).repeat_interleave(each)
-            memory.keep(repeated)
-            logits = logits[repeated]
+            logits = repeat_rows(logits, memory, each)
         chosen = choose(logits, sampling, None if drawn is None else drawn[:, written])
         chosen = chosen.masked_fill(has_stopped, stop)
         output[:, written] = chosen
@@ -116,11 +117,18 @@ def decode_rows(
     return output.cpu()
 
 
-def cut_noise(latent: Latent | None, rows: slice, begin: int, times: int) -> Latent | None:
-    """The latent with the noise of these rows and positions only."""
+def repeat_rows(logits: Tensor, memory: Memory, each: int) -> Tensor:
+    """Go from a row a prompt to ``each`` rows side by side, in the memory too."""
+    repeated = torch.arange(len(logits), device=logits.device).repeat_interleave(each)
+    memory.keep(repeated)
+    return logits[repeated]
+
+
+def cut_noise(latent: Latent | None, begin: int, times: int) -> Latent | None:
+    """The latent with the noise of these positions only."""
     if latent is None or latent.noise is None:
         return latent
-    return replace(latent, noise=latent.noise[:, rows, begin : begin + times])
+    return replace(latent, noise=latent.noise[:, :, begin : begin + times])
 
 
 def decode_each(prompts: Sequence[Sequence[int]], decode: Decoder) -> list[Tensor]:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from retest.lab.attention import normalise
 from retest.lab.item_seeds import hash_seed
 from retest.lab.options import LoopOptions, ModelOptions
 
@@ -110,10 +111,11 @@ class Transitions(nn.Module):
             return state, None
         if self.loop.noise == "fixed":
             return state + self.loop.deviation * noise, None
-        prior = self.read_gaussian(self.prior(state))
+        ready = normalise(state)
+        prior = self.read_gaussian(self.prior(ready))
         if answers is None:
             return state + prior.sample(noise), None
-        both = torch.cat((state, answers), dim=-1)
+        both = torch.cat((ready, normalise(answers)), dim=-1)
         posterior = self.read_gaussian(self.posterior(both))
         return state + posterior.sample(noise), balance_divergence(posterior, prior)
 

@@ -71,10 +71,7 @@ def train_together(
     device, first_output = models[0].device, records[0].first_output
     tokens = torch.stack([each.tokens for each in records]).to(device)
     targets = torch.stack([each.find_targets() for each in records]).to(device)
-    scored = Scored(copy.deepcopy(models[0]), first_output, options.balance)
-    for part in scored.modules():
-        if isinstance(part, Experts):
-            part.computes_all = True
+    scored = open_scored(models[0], first_output, options)
     weights = {f"model.{name}": each for name, each in stack_module_state(list(models))[0].items()}
     losses = torch.empty(options.steps, len(models), device=device)
     optimiser = open_optimiser(weights.items(), options)
@@ -100,6 +97,15 @@ def train_together(
     hand_back(models, weights)
     share = (time.perf_counter() - began) / len(models)
     return [TrainingLog(tuple(curve), count_tokens(records[0], options), share) for curve in curves]
+
+
+def open_scored(model: Transformer, first_output: int, options: TrainingOptions) -> Scored:
+    """A copy of a model into which stacked weights are put, with experts of a fixed shape."""
+    scored = Scored(copy.deepcopy(model), first_output, options.balance)
+    for part in scored.modules():
+        if isinstance(part, Experts):
+            part.computes_all = True
+    return scored
 
 
 def clip_each(weights: Iterable[Tensor], clip_norm: float) -> None:
