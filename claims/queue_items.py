@@ -24,7 +24,6 @@ from claims.queue_ranking import Ranked, Ranking, read_standings
 from db.columns import stored_id
 from db.models import Claim, Evidence, Paper, PaperVersion
 
-
 TELLING = ("above", "within", "below")  # a number above the claim's is what moves a limit
 
 
@@ -135,12 +134,12 @@ def _make_item(
         precision=precision,
         quote=quote,
         closest=None if quote else _find_closest(row, version),
-        limits=_read_limits(row),
+        limits=read_limits(row),
         doubts=tuple(_find_doubts(row, paper, quote, precision)),
     )
 
 
-def _read_limits(row: Evidence) -> tuple[str, ...]:
+def read_limits(row: Evidence) -> tuple[str, ...]:
     """What its numbers do to the claim's limit, the telling ones first.
 
     Of a row without a quote, those of its closest sentence.

@@ -20,7 +20,7 @@ from ingest.asking import Asking, PagedSource
 from ingest.backfill import describe_open_end, fill, find_backfill, find_unfinished
 from ingest.days import DaySpan
 from ingest.harvest_summary import HarvestSummary
-from ingest.snapshot_harvest import harvest_snapshot
+from ingest.snapshot_harvest import find_snapshot_reach, harvest_snapshot
 from ingest.withdrawals import find_watched_ids, stamp_withdrawals
 
 if TYPE_CHECKING:
@@ -84,6 +84,8 @@ def harvest(
         summary = asking.summarize()
         if changes is not None:
             _extend_reach(engine, summary)
+        if summary.searched_through is None:  # arXiv has not answered yet: what a file brought
+            summary.searched_through = find_snapshot_reach(engine)
         _tell_gaps(engine, summary)
     stamp_withdrawals(engine)
     with open_session(engine) as session:

@@ -6,11 +6,12 @@ and what the file's days say about how far the store reaches. arXiv is not asked
 
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 
 from db.columns import stored_id
 from db.engine import open_session
@@ -98,6 +99,15 @@ def load_snapshot(
     if error is not None:
         raise error
     return count, source, window_id
+
+
+def find_snapshot_reach(engine: Engine) -> date | None:
+    """The last day of the snapshots that were loaded whole."""
+    query = select(func.max(HarvestWindow.until)).where(
+        HarvestWindow.purpose == "snapshot", col(HarvestWindow.is_complete).is_(True)
+    )
+    with open_session(engine) as session:
+        return session.exec(query).one()
 
 
 def _describe_reach(summary: HarvestSummary) -> None:

@@ -177,6 +177,8 @@ def _describe_stance(stance: Stance) -> tuple[str, str]:
         f"proposed by the judge, not confirmed; not counted: arXiv:{stance.arxiv_id} "
         f"({stance.published}) {stance.stance}; {stance.sureness}"
     )
+    if stance.limits:
+        what += f"; {'; '.join(stance.limits)}"
     if stance.quote is None:
         what = f"UNGROUNDED: {what}"
     return what, "; ".join(stance.doubts)

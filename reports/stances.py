@@ -11,6 +11,8 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
+from claims.judge_quality import read_own_measure
+from claims.queue_items import read_limits
 from db.columns import stored_id
 from db.models import Candidate, Claim, ClaimRevision, Evidence, Paper
 from reports.numbers import format_number
@@ -19,6 +21,7 @@ from reports.sources import Quote, Shelf, describe_published, read_shelf
 DIRECTED = ("contradicts", "relaxes", "supports")
 SHOWN_PROPOSALS = 5  # of one claim
 SHOWN_CANDIDATES = 3
+SHOWN_LIMITS = 2
 SCOPE_WORDS = ("model", "task", "metric", "scale")
 
 
@@ -39,10 +42,14 @@ class Stance:
     scope: str
     doubts: tuple[str, ...]
     confirmed_by: str = "a person"  # or the setting
+    worth: str = ""  # how often such answers of the judge were right
+    limits: tuple[str, ...] = ()  # the paper's numbers beside the claim's own
 
     @property
     def sureness(self) -> str:
-        """The judge's own probability, named as such."""
+        """How often such answers were right, else the judge's own probability, named as such."""
+        if self.worth:
+            return f"answers like it were right: {self.worth}"
         if self.confidence is None:
             return "the judge gave no probability"
         return f"probability {format_number(self.confidence)} by the judge's own calibration"
@@ -107,6 +114,8 @@ def make_stance(row: Evidence, paper: Paper, shelf: Shelf) -> Stance:
         judge=row.judge,
         confidence=row.confidence,
         scope=_describe_scope(row.scope),
+        worth=str(measure) if (measure := read_own_measure(row)) else "",
+        limits=read_limits(row)[:SHOWN_LIMITS],
         doubts=tuple(_find_doubts(row, paper, quote)),
         confirmed_by="setting, not read by a person"
         if row.confirmed_by == "setting"

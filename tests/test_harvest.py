@@ -240,6 +240,20 @@ def test_without_a_network_one_question_is_tried_and_all_are_named(
         assert not any(w.is_complete for w in session.exec(select(HarvestWindow)))
 
 
+def test_without_a_network_the_store_still_reaches_as_far_as_its_snapshot(
+    library: Engine, tmp_path: Path
+) -> None:
+    assert gather_offline(library, tmp_path).searched_through is None
+    read_snapshot(library, write_snapshot(tmp_path / "papers.jsonl", range(1, 21)))
+    assert gather_offline(library, tmp_path).searched_through == date(2026, 8, 21)
+
+
+def gather_offline(library: Engine, home: Path) -> HarvestSummary:
+    with run_arxiv_server() as server:
+        pass  # its port is closed now
+    return gather(library, server, home)
+
+
 def test_a_refused_search_does_not_stop_the_others_and_is_not_repeated(
     library: Engine, server: ArxivServer, tmp_path: Path
 ) -> None:

@@ -53,7 +53,10 @@ def status(
             }
         )
         return
-    print_table(DAY_COLUMNS, (_day_row(account) for account in accounts))
+    if any(account.asked != "never" for account in accounts):
+        print_table(DAY_COLUMNS, (_day_row(account) for account in accounts))
+    else:
+        print_message(f"arXiv was asked for none of the last {days} days")
     print_table(COLUMNS, (_row(window) for window in windows))
     print_message(f"{papers} papers stored; arXiv asked through {through or '–'}")
     for sentence in (describe_wait(now), describe_schedule(now.year)):
