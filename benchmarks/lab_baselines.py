@@ -30,7 +30,7 @@ MISSING = "not measured: Hugging Face's Trainer is not here (pip install 'reassa
 
 @dataclass(frozen=True)
 class Contender:
-    """A training loop to be timed: ``run(steps)`` gives the CPU seconds of a step of BATCH records."""
+    """A training loop to be timed: ``run(steps)`` gives the CPU seconds of a step of BATCH rows."""
 
     name: str
     parameters: int
