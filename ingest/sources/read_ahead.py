@@ -4,6 +4,7 @@ SQLite and the decompressors release Python's lock while they work; one thread w
 half of what two cores give. Knows nothing of what it carries.
 """
 
+import sys
 import threading
 from collections.abc import Iterator
 from itertools import islice
@@ -14,6 +15,9 @@ Item = TypeVar("Item")
 CHUNK = 500  # items that cross at once: a queue costs more than a small item
 CHUNKS_AHEAD = 8
 LOOK_UP_EVERY_S = 0.2
+# Python's threads take turns of 5 ms by default: one that comes back from the decompressor
+# or the database waits that long for its turn, thousands of times a file.
+TURN_S = 0.0005
 
 
 def read_ahead(items: Iterator[Item]) -> Iterator[Item]:
@@ -21,6 +25,8 @@ def read_ahead(items: Iterator[Item]) -> Iterator[Item]:
     chunks: Queue[list[Item] | Exception | None] = Queue(CHUNKS_AHEAD)
     abandoned = threading.Event()
     reader = threading.Thread(target=_fill, args=(items, chunks, abandoned), daemon=True)
+    turn_s = sys.getswitchinterval()
+    sys.setswitchinterval(min(turn_s, TURN_S))
     reader.start()
     try:
         while (chunk := chunks.get()) is not None:
@@ -31,6 +37,7 @@ def read_ahead(items: Iterator[Item]) -> Iterator[Item]:
         abandoned.set()
         _drain(chunks)
         reader.join()
+        sys.setswitchinterval(turn_s)
 
 
 def _fill(
