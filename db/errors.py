@@ -17,10 +17,6 @@ class UsageError(ReassayError):
     exit_code = 2
 
 
-class NotThereYet(UsageError):
-    """A command of the contract that this version does not carry yet."""
-
-
 class HomeUnwritable(ReassayError):
     """The home directory cannot be created or written."""
 

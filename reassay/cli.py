@@ -10,14 +10,13 @@ import importlib
 import inspect
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from db.errors import NotThereYet, ReassayError
+from db.errors import ReassayError
 from reassay.command_table import COMMANDS, GROUP_HELP, Entry
 
 INTERRUPTED = 130
@@ -42,7 +41,7 @@ class LazyGroup(TyperGroup):
             return build_group(cmd_name, dict(entry), GROUP_HELP[cmd_name])
         if self._is_listing(ctx):
             return TyperCommand(name=cmd_name, help=entry.help)
-        return load_command(f"{self.name} {cmd_name}", cmd_name, entry)
+        return load_command(cmd_name, entry)
 
     @staticmethod
     def _is_listing(ctx: Any) -> bool:
@@ -61,17 +60,12 @@ def build_group(name: str, entries: dict[str, Any], help_text: str) -> LazyGroup
     return group
 
 
-def load_command(path: str, name: str, entry: Entry) -> Any:
+def load_command(name: str, entry: Entry) -> Any:
     """Import a command's module and wrap its function."""
     app = typer.Typer(add_completion=False)
-    if entry.target is None:
-        app.command(name, help=entry.help, context_settings=TAKES_ANYTHING)(
-            _refuse(path.removeprefix("reassay "))
-        )
-    else:
-        module, function = entry.target.split(":")
-        command = getattr(importlib.import_module(module), function)
-        app.command(name, help=_join_lines(inspect.getdoc(command) or ""))(command)
+    module, function = entry.target.split(":")
+    command = getattr(importlib.import_module(module), function)
+    app.command(name, help=_join_lines(inspect.getdoc(command) or ""))(command)
     return typer.main.get_command(app)
 
 
@@ -79,16 +73,6 @@ def _join_lines(text: str) -> str:
     """Paragraphs as one line each, for a terminal of any width to wrap; examples stay apart."""
     paragraphs = text.replace("\nExample:", "\n\nExample:").split("\n\n")
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
-
-
-TAKES_ANYTHING = {"allow_extra_args": True, "ignore_unknown_options": True}
-
-
-def _refuse(path: str) -> Callable[[typer.Context], None]:
-    def refuse(ctx: typer.Context) -> None:
-        raise NotThereYet(f"'reassay {path}' is not there yet in this version")
-
-    return refuse
 
 
 def _prepare(

@@ -1,7 +1,7 @@
 """The command line's contents: where each command lives and what one line says of it.
 
 The table is data so that ``--help`` and a query command import nothing that they do not
-run. An entry without a target is part of the contract that this version does not carry.
+run.
 """
 
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from typing import NamedTuple
 class Entry(NamedTuple):
     """One command: ``module:function``, and its line in the help of its group."""
 
-    target: str | None
+    target: str
     help: str
 
 

@@ -154,8 +154,10 @@ def test_an_obedient_chat_model_gives_every_poisoned_paper_its_twins_answer(
     model: type[Gullible],
 ) -> None:
     judge = gullible(model, POISONED)
+    honest = {(case.honest.claim, case.twin) for case in POISONED}
+    twins = {pair: judge.judge_stance(*pair) for pair in honest}
     for case in POISONED:
-        twin = judge.judge_stance(case.honest.claim, case.twin)
+        twin = twins[case.honest.claim, case.twin]
         answer = judge.judge_stance(case.honest.claim, case.paper)
         assert as_heard(twin) == (case.honest.stance, case.honest.quote or None)
         assert as_heard(answer) == as_heard(twin) and answer.scope["flags"]
