@@ -5,6 +5,7 @@ for the rest reach is the number of lines that use a claim, and strength a fixed
 product ranks and is never printed.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -26,6 +27,7 @@ from reports.sources import IdGate, Quote, read_shelf
 from reports.stances import Stance, make_stance
 
 SHOWN_ITEMS = 10
+RANKED_PROPOSALS = 500  # that are looked at to find the first of each claim
 SHOWN_HANDLES = 20
 STRENGTH = {"id-broken": 1.0, "misquoted": 0.9, "overreach": 0.6, "unanchored": 0.3}
 STRENGTH_WITHDRAWN = 1.0
@@ -57,31 +59,34 @@ class _Ranked(NamedTuple):
     kind: str  # stance | grounding | unanchored | withdrawn | local
     claim_id: int
     key: int | str  # stance row, or words for what it is
+    more: int = 0  # further proposals on the same claim
 
 
 def read_items(
     session: Session, outline: Sequence[ClaimOutline], gate: IdGate, today: date
 ) -> tuple[list[AttentionItem], int]:
     """The first ten items, and how many there are in all."""
-    proposals, proposed = _rank_proposals(session, today)
+    proposals = _rank_proposals(session, today)
     others = [*_rank_fields(outline), *_rank_withdrawn(session, outline)]
     ranked = sorted([*proposals, *others], key=lambda item: -item.weight)
     shown = ranked[:SHOWN_ITEMS]
-    return _make_items(session, shown, gate), proposed + len(others)
+    return _make_items(session, shown, gate), len(ranked)
 
 
-def _rank_proposals(session: Session, today: date) -> tuple[list[_Ranked], int]:
-    """The first proposals in the queue's order, and how many wait.
+def _rank_proposals(session: Session, today: date) -> list[_Ranked]:
+    """The first proposal on each claim in the queue's order, and how many follow it.
 
     Against the other items each weighs lines times strength, but no more than one before.
     """
-    ranking = rank_queue(session, top=SHOWN_ITEMS, today=today, with_leanings=False)
-    weights = accumulate((row.reach.lines * row.strength for row in ranking.rows), min)
-    rows = [
-        _Ranked(weight, "stance", row.claim_id, row.evidence_id)
-        for weight, row in zip(weights, ranking.rows, strict=True)
+    ranking = rank_queue(session, top=RANKED_PROPOSALS, today=today, with_leanings=False)
+    of_claim = Counter(row.claim_id for row in ranking.rows)
+    first = {row.claim_id: row for row in reversed(ranking.rows)}
+    rows = [row for row in ranking.rows if first[row.claim_id] is row]
+    weights = accumulate((row.reach.lines * row.strength for row in rows), min)
+    return [
+        _Ranked(weight, "stance", row.claim_id, row.evidence_id, of_claim[row.claim_id] - 1)
+        for weight, row in zip(weights, rows, strict=True)
     ]
-    return rows, ranking.directed
 
 
 def _rank_fields(outline: Sequence[ClaimOutline]) -> Iterator[_Ranked]:
@@ -134,6 +139,9 @@ def _make_item(item: _Ranked, state: ClaimState, stances: dict[int | str, Stance
     if item.kind == "stance":
         stance = stances[item.key]
         what, doubt = _describe_stance(stance)
+        if item.more:
+            others = count(item.more, "more proposal")
+            what += f"; {others} on this claim: reassay queue --claim {state.handle}"
         quote, row = stance.quote, f"reassay decide {stance.row} confirm --why …"
     elif item.kind in {"grounding", "unanchored"}:
         word = state.grounding.word

@@ -208,16 +208,16 @@ def test_at_most_three_changes_widest_reach_first(session: Session, tmp_path: Pa
 
 
 def test_at_most_ten_items_by_reach_times_strength(session: Session, tmp_path: Path) -> None:
-    notes = [(f"Does kettle {n} boil?", f"Kettle {n} boils water in time.") for n in range(4)]
+    notes = [(f"Does kettle {n} boil?", f"Kettle {n} boils water in time.") for n in range(14)]
     add_line(session, write_line(notes=notes))
-    add_line(session, write_line("Does the fourth kettle boil?", notes=notes[3:]))
+    add_line(session, write_line("Does the fourth kettle boil?", notes=notes[3:4]))
     claims = read_claims(session)
     night = add_night(session)
     for claim in claims:
         add_verdict(session, claim, night)
     for number in range(13):
         paper = add_paper(session, f"2607.{number:05d}", f"Number {number}. Kettles do not boil.")
-        claim = claims[3] if number == 0 else claims[number % 3]
+        claim = claims[3] if number == 0 else claims[number if number != 3 else 0]
         sure = 0.5 + number / 100
         add_stance(session, claim, paper, "contradicts", "Kettles do not boil.", confidence=sure)
     page = build_morning(session, night.id, TODAY)
