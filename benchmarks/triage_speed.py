@@ -1,6 +1,6 @@
 """How fast new papers are held against a large library, beside plain full-text queries.
 
-    python benchmarks/triage_speed.py [FILE] [--claims 5000] [--papers 1000]
+    python benchmarks/triage_speed.py [FILE] [--claims 5000] [--papers 1000] [--stored 5000]
 
 FILE is arXiv metadata to take papers from (real abstracts have real lengths); without it
 papers are invented. Claims are sentences of other papers. The baseline asks the database's
@@ -76,14 +76,16 @@ def main() -> None:
     parser.add_argument("file", nargs="?", type=Path)
     parser.add_argument("--claims", type=int, default=5_000)
     parser.add_argument("--papers", type=int, default=1_000)
+    parser.add_argument("--stored", type=int, default=STORED, help="papers before the new ones")
     options = parser.parse_args()
+    first_new = options.stored
     embedder = load_embedder("wordllama")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        records = read_papers(options.file, folder, STORED + options.papers + options.claims)
+        records = read_papers(options.file, folder, first_new + options.papers + options.claims)
         engine = open_database(f"sqlite:///{folder}/library.db")
-        store_papers(engine, records[:STORED], "snapshot")
-        texts = [r.abstract.split(". ")[0] for r in records[STORED + options.papers :]]
+        store_papers(engine, records[:first_new], "snapshot")
+        texts = [r.abstract.split(". ")[0] for r in records[first_new + options.papers :]]
         with open_session(engine) as session:
             add_claims(session, texts)
             start, cpu = time.perf_counter(), time.process_time()
@@ -105,7 +107,7 @@ def main() -> None:
                 time.perf_counter() - start,
                 time.process_time() - cpu,
             )
-        store_papers(engine, records[STORED : STORED + options.papers], "snapshot")
+        store_papers(engine, records[first_new : first_new + options.papers], "snapshot")
         with open_session(engine) as session:
             start, cpu = time.perf_counter(), time.process_time()
             summary = triage(session, embedder=embedder)
