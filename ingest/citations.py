@@ -17,11 +17,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from claims.arxiv_ids import parse_arxiv_id
-from db.columns import stored_id, utc_now
+from db.columns import utc_now
 from db.engine import open_session
 from db.errors import QuestionRefused, SourceUnavailable, UsageError
 from db.models import Anchor, Citation, Claim, FindingNote, HarvestWindow
+from ingest.papers import StoreCount
 from ingest.sources.citing_works import MOST_WORKS, CitationSource, CitingWork
+from ingest.sources.records import Question
+from ingest.windows import close_window, open_window
 
 PURPOSE = "citations"
 SOURCES = ("openalex", "semantic-scholar")
@@ -173,7 +176,7 @@ def _ask_all(
 ) -> None:
     failed: dict[str, list[str]] = {}
     for arxiv_id in ids:
-        window_id = _begin(engine, source.name, arxiv_id, night_id)
+        window_id = open_window(engine, Question(PURPOSE, arxiv_id), source.name, night_id)
         named, new, error = 0, 0, None
         try:
             for batch in _in_batches(source.find_citing(arxiv_id)):
@@ -185,7 +188,7 @@ def _ask_all(
             failed.setdefault(reason, []).append(arxiv_id)
         is_known = error is None and source.total is not None
         detail = {"works": named, "new": new, "total": source.total}
-        _close(engine, window_id, error, detail)
+        close_window(engine, window_id, StoreCount(), error, detail=detail)
         summary.asked += 1
         summary.works, summary.new = summary.works + named, summary.new + new
         if error is None and not is_known:
@@ -194,8 +197,9 @@ def _ask_all(
             missed = list(ids[ids.index(arxiv_id) :])
             failed[source.stopped_because] = missed
             for left in missed[1:]:
-                window_id = _begin(engine, source.name, left, night_id)
-                _close(engine, window_id, f"not asked: {source.stopped_because}", {})
+                window_id = open_window(engine, Question(PURPOSE, left), source.name, night_id)
+                reason = f"not asked: {source.stopped_because}"
+                close_window(engine, window_id, StoreCount(), reason)
             break
     for reason, missed in failed.items():
         shown = ", ".join(missed[:5]) + (", ..." if len(missed) > 5 else "")
@@ -252,20 +256,3 @@ def _in_batches(works: Iterator[CitingWork]) -> Iterator[list[CitingWork]]:
         yield batch
     if failure:
         raise failure[0]
-
-
-def _begin(engine: Engine, source: str, arxiv_id: str, night_id: int | None) -> int:
-    window = HarvestWindow(night_id=night_id, source=source, purpose=PURPOSE, query=arxiv_id)
-    with open_session(engine) as session:
-        session.add(window)
-        session.commit()
-        return stored_id(window.id)
-
-
-def _close(engine: Engine, window_id: int, error: str | None, detail: dict[str, Any]) -> None:
-    with open_session(engine) as session:
-        window = session.get_one(HarvestWindow, window_id)
-        window.error, window.is_complete = error, error is None
-        window.finished_at, window.detail = utc_now(), detail
-        session.add(window)
-        session.commit()

@@ -9,17 +9,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from sqlalchemy import Engine
 from sqlmodel import Session, col, func, select
 
 from claims.arxiv_ids import ArxivId, parse_arxiv_id
-from db.columns import stored_id, utc_now
+from db.columns import utc_now
 from db.engine import open_session
 from db.errors import FullTextRefused, PaperNotFound, QuestionRefused, SourceUnavailable
 from db.models import Candidate, Claim, ClaimRevision, HarvestWindow, Paper, PaperText
 from ingest.full_texts import FEWEST_LETTERS, StoredText, read_html, store_full_text
+from ingest.papers import StoreCount
+from ingest.sources.records import Question
+from ingest.windows import close_window, open_window
 
 PURPOSE = "full text"
 SOURCE = "arxiv-html"
@@ -113,8 +116,9 @@ def fetch_candidate_texts(
             missed = [_name(left) for left in wanted[number:]]
             failed[pages.stopped_because] = missed
             for name in missed[1:]:
-                window_id = _begin(engine, name, night_id)
-                _close(engine, window_id, f"not asked: {pages.stopped_because}", {})
+                window_id = open_window(engine, Question(PURPOSE, name), SOURCE, night_id)
+                reason = f"not asked: {pages.stopped_because}"
+                close_window(engine, window_id, StoreCount(), reason)
             break
     summary.unanswered = [_say_failed(reason, names) for reason, names in failed.items()]
     return summary
@@ -168,14 +172,15 @@ def fetch_full_text(
     """
     with open_session(engine) as session:
         version = wanted.version or find_newest_version(session, wanted.id)
-    window_id = _begin(engine, f"{wanted.id}v{version}", night_id)
+    window_id = open_window(engine, Question(PURPOSE, f"{wanted.id}v{version}"), SOURCE, night_id)
     try:
         page = pages.fetch(wanted.id, version)
         stored = None if page is None else _store(engine, wanted, version, page)
     except (SourceUnavailable, QuestionRefused, FullTextRefused) as error:
-        _close(engine, window_id, str(error), {"unreadable": pages.stopped_because is None})
+        detail = {"unreadable": pages.stopped_because is None}
+        close_window(engine, window_id, StoreCount(), str(error), detail=detail)
         raise
-    _close(engine, window_id, None, {"found": stored is not None})
+    close_window(engine, window_id, StoreCount(), None, detail={"found": stored is not None})
     if stored is None:
         return Fetched(wanted.id, version, "no HTML", None)
     return Fetched(wanted.id, version, "stored" if stored.changed else "no change", stored)
@@ -218,23 +223,6 @@ def _find_passed_over(session: Session) -> set[str]:
         elif window.detail.get("unreadable"):
             failures[window.query] = failures.get(window.query, 0) + 1
     return none | {name for name, times in failures.items() if times >= MOST_FAILURES}
-
-
-def _begin(engine: Engine, name: str, night_id: int | None) -> int:
-    window = HarvestWindow(night_id=night_id, source=SOURCE, purpose=PURPOSE, query=name)
-    with open_session(engine) as session:
-        session.add(window)
-        session.commit()
-        return stored_id(window.id)
-
-
-def _close(engine: Engine, window_id: int, error: str | None, detail: dict[str, Any]) -> None:
-    with open_session(engine) as session:
-        window = session.get_one(HarvestWindow, window_id)
-        window.error, window.is_complete = error, error is None
-        window.finished_at, window.detail = utc_now(), detail
-        session.add(window)
-        session.commit()
 
 
 def _name(paper: ArxivId) -> str:

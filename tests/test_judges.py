@@ -7,24 +7,18 @@ from sqlmodel import Session, col, select
 from db.columns import stored_id
 from db.engine import open_session
 from db.errors import UsageError
-from db.models import Candidate, Claim, Evidence, Paper
+from db.models import Evidence, Paper
 from ingest.judges import Judgement, PaperText, Span
 from ingest.judges.chat import load_chat_judge
 from ingest.judging import judge_candidates
-from tests.papers_and_claims import add_claim, add_line, add_paper, add_revision, add_version
+from tests.judged_store import ABSTRACT, CLAIM, FIRST, SECOND, TITLE, add_candidates, fill
+from tests.papers_and_claims import add_revision, add_version
 
-CLAIM = "Sampling many answers and voting saturates: more samples bring no further accuracy."
 TRAINED = (
     "Small models trained with DPO on a teacher's correct and incorrect function-calling examples "
     "match large models on function calling, and explicit negative examples beat supervised "
     "fine-tuning alone."
 )
-TITLE = "When does voting over samples stop helping?"
-FIRST = "Voting over many sampled answers is widely used to raise accuracy."
-SECOND = "We find that accuracy saturates after 40 samples and falls by up to 3% beyond."
-THIRD = "Code is available."
-ABSTRACT = f"{FIRST} {SECOND} {THIRD}"
-PAPER = PaperText("2503.00002", TITLE, ABSTRACT)
 
 
 class Fixed:
@@ -36,25 +30,6 @@ class Fixed:
     def judge_stance(self, claim: str, paper: PaperText) -> Judgement:
         self.asked += 1
         return self.answer
-
-
-def fill(session: Session, papers: int = 1) -> Claim:
-    claim = add_claim(session, add_line(session), "c1", CLAIM)
-    for number in range(papers):
-        add_paper(session, f"2503.{number:05d}", TITLE, f"{ABSTRACT} Study {number}.")
-    add_candidates(session, claim)
-    return claim
-
-
-def add_candidates(session: Session, claim: Claim, revision_id: int = 1) -> None:
-    for rank, paper_id in enumerate(session.exec(select(Paper.id)).all(), start=1):
-        session.add(
-            Candidate(
-                claim_id=stored_id(claim.id), claim_revision_id=revision_id,
-                paper_id=stored_id(paper_id), ranker="r", rank=rank, score=1, lexical_score=1,
-            )
-        )  # fmt: skip
-    session.commit()
 
 
 def find(text: str) -> Span:
