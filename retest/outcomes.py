@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retest.evidence import Array, check_values
-from retest.protocol import Estimand
+from retest.protocol import Estimand, Outcome
 from retest.scales import unscale_value
 from retest.statements import Column, Statements, foresee, join, prepare, prepare_scaled, weigh
 
-Outcome = Literal["CONSISTENT", "SHIFTED", "ATTENUATED", "UNDECIDED", "INVALID"]
 Strength = Literal["none", "signal", "established"]
 FAMILY_ALPHA = 0.10
 LARGEST_LOG_E = 690.0  # e-values are given up to about 1e299, so that they stay numbers

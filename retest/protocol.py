@@ -7,12 +7,13 @@ database, of torch, or of how evidence is weighed.
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NamedTuple, Self
 
 Transfer = Literal["direct", "analogue", "illustration"]
 DataKind = Literal["binary", "bounded", "unbounded"]
+Outcome = Literal["CONSISTENT", "SHIFTED", "ATTENUATED", "UNDECIDED", "INVALID"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,23 @@ class Profile:
 
 
 @dataclass(frozen=True)
+class Arm:
+    """One condition of an experiment, in words; profiles name the arms that they run."""
+
+    name: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One way to read the claim: a sub-claim, which stands when all its estimands do."""
+
+    name: str  # C1a
+    statement: str
+    estimands: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Protocol:
     """The frozen record of an experiment; any change of it is a new version.
 
@@ -93,16 +111,19 @@ class Protocol:
     seeds_rule: str = "seed j = first 63 bits of SHA-256(experiment, version, j), j = 0, 1, ..."
     previous_hash: str | None = None  # of the protocol that this one amends
     amendment: str | None = None  # why it was amended
+    arms: tuple[Arm, ...] = ()
+    readings: tuple[Reading, ...] = ()  # none: the claim is read in one way
 
     def record(self) -> dict[str, Any]:
         """The protocol as plain data, in the form that is hashed and stored.
 
-        Without an amendment there is none in it, so that the hash of a first version is
-        what it was before amendments had reasons.
+        What a protocol does not have (an amendment, arms, readings) is not in it either, so
+        that the hash of one without is what it was before these existed.
         """
         record: dict[str, Any] = json.loads(json.dumps(asdict(self), sort_keys=True))
-        if record["amendment"] is None:
-            del record["amendment"]
+        for name in ("amendment", "arms", "readings"):
+            if not record[name]:
+                del record[name]
         return record
 
     @classmethod
@@ -117,6 +138,11 @@ class Protocol:
             "note_slugs": tuple(record["note_slugs"]),
             "estimands": tuple(estimands),
             "controls": tuple(Control(**row) for row in record["controls"]),
+            "arms": tuple(Arm(**row) for row in record.get("arms", ())),
+            "readings": tuple(
+                Reading(**{**row, "estimands": tuple(row["estimands"])})
+                for row in record.get("readings", ())
+            ),
             "profiles": {name: Profile(**row) for name, row in record["profiles"].items()},
         }
         return cls(**{**record, **changed})
@@ -135,15 +161,31 @@ class ControlReading(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Sample:
+    """One item as a person looks at it. It is never evidence."""
+
+    prompt: str
+    gold: str
+    output: str
+    verdict: str  # of the verifier, in words: "right", "wrong: the answer", ...
+
+
+Samples = Mapping[str, Mapping[str, Sequence[Sample]]]  # arm -> test set -> the first few items
+SAMPLES_KEPT = 10  # items of each test set that a seed hands over to be looked at
+
+
+@dataclass(frozen=True)
 class SeedResult:
     """What one seed gives: one number an estimand, and everything else that it measured.
 
-    ``measures`` must be plain JSON data; per-item results stay out of it.
+    ``measures`` must be plain JSON data; per-item results stay out of it, but for the few
+    ``samples`` that are kept to be looked at.
     """
 
     estimates: Mapping[str, float]
     controls: Mapping[str, ControlReading]
     measures: Mapping[str, Any] = field(default_factory=dict)
+    samples: Samples = field(default_factory=dict)
 
 
 def derive_seed(experiment: str, version: int, index: int) -> int:

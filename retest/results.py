@@ -21,8 +21,8 @@ from retest.canaries import find_spoiled_nights, read_last_canary
 from retest.drift import Drift, find_drift
 from retest.night_effect import NightEffect, find_night_effect
 from retest.nights import Array, Groups, average_nights, group_by_night
-from retest.outcomes import Outcome, StreamState, read_stream
-from retest.protocol import Estimand, Protocol
+from retest.outcomes import StreamState, read_stream
+from retest.protocol import Estimand, Outcome, Protocol
 from retest.streams import is_retriable, read_evidence, read_finished
 
 DECIDED = {"CONSISTENT", "SHIFTED", "ATTENUATED"}
