@@ -27,6 +27,20 @@ def check_result(protocol: Protocol, result: SeedResult) -> SeedResult:
     )
 
 
+def store_result(protocol: Protocol, result: SeedResult, index: int) -> dict[str, Any]:
+    """The columns of a finished seed's row, by name; ``index`` is its number in the stream.
+
+    Raises:
+        SeedRefused: the result may not enter the ledger.
+    """
+    checked = check_result(protocol, result)
+    return {
+        "value": next(iter(checked.estimates.values())),
+        "measures": {"estimates": dict(checked.estimates), "measures": dict(checked.measures)},
+        "controls": store_controls(checked.controls),
+    }
+
+
 def check_estimates(protocol: Protocol, result: SeedResult) -> dict[str, float]:
     """One finite number within bounds for each estimand, in the protocol's order.
 

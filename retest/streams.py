@@ -22,7 +22,7 @@ from db import models
 from db.columns import stored_id, utc_now
 from db.errors import SeedRefused
 from retest.experiments import MODULES
-from retest.measurements import check_result, store_controls
+from retest.measurements import store_result
 from retest.protocol import Protocol, SeedResult, derive_seed
 from retest.registration import register_protocol
 from retest.workers import is_lost
@@ -244,14 +244,8 @@ def finish_seed(
         SeedRefused: the seed is another worker's by now, or the result is not one number
             an estimand within its bounds.
     """
-    checked = check_result(protocol, result)
-    values = {
-        "value": next(iter(checked.estimates.values())),
-        "measures": {"estimates": dict(checked.estimates), "measures": dict(checked.measures)},
-        "controls": store_controls(checked.controls),
-        "error": None,
-    }
-    _close(session, started, "finished", duration_s, values)
+    values = store_result(protocol, result, started.index)
+    _close(session, started, "finished", duration_s, {**values, "error": None})
 
 
 def fail_seed(session: Session, started: StartedSeed, error: str, duration_s: float) -> None:
