@@ -48,6 +48,17 @@ class ControlReading:
 
 
 @dataclass(frozen=True)
+class ClaimReading:
+    """One way to read the claim, and what the seeds say to it."""
+
+    name: str
+    statement: str
+    outcome: str
+    to_go: str
+    estimands: str
+
+
+@dataclass(frozen=True)
 class ExperimentResult:
     """One experiment on one claim, with its scale and what it cannot show."""
 
@@ -64,6 +75,7 @@ class ExperimentResult:
     alpha: str
     run_set: str
     estimands: tuple[EstimandReading, ...]
+    claim_readings: tuple[ClaimReading, ...]
     controls: tuple[ControlReading, ...]
     canary: str
     censored: str
@@ -77,7 +89,7 @@ def read_experiments(detail: Mapping[str, Any]) -> tuple[ExperimentResult, ...]:
 
 
 def summarise_experiment(result: ExperimentResult) -> str:
-    """The first estimand in one line, for a table cell."""
+    """The first estimand and the outcome of each reading in one line, for a table cell."""
     if not result.estimands:
         return f"{result.experiment}: no estimand recorded"
     first = result.estimands[0]
@@ -86,9 +98,11 @@ def summarise_experiment(result: ExperimentResult) -> str:
     rest = len(result.estimands) - 1
     more = f"; {rest} more estimand{'s' if rest > 1 else ''} on the line page" if rest else ""
     to_go = f", {first.to_go}" if first.to_go else ""
+    each = ", ".join(f"{reading.name} {reading.outcome}" for reading in result.claim_readings)
+    readings = f"; read as {each}" if each else ""
     return (
         f"{first.name} {first.reading}, n = {first.seeds:,} seeds, "
-        f"run set {result.run_set}{to_go}{more}"
+        f"run set {result.run_set}{to_go}{more}{readings}"
     )
 
 
@@ -108,6 +122,7 @@ def _read_experiment(row: Mapping[str, Any]) -> ExperimentResult:
         alpha=format_number(row.get("alpha")),
         run_set=_text(row, "run_set"),
         estimands=tuple(_read_estimand(estimand) for estimand in estimands),
+        claim_readings=_read_claim_readings(row.get("readings")),
         controls=_read_controls(row.get("controls")),
         canary=_describe_canary(row.get("canary")),
         censored=read_count(row, "censored"),
@@ -156,6 +171,23 @@ def _describe_to_go(seeds: object) -> str:
     if isinstance(seeds, bool) or not isinstance(seeds, int | float) or seeds <= 0:
         return ""
     return f"about {seeds:,.0f} more seeds needed"
+
+
+def _read_claim_readings(rows: object) -> tuple[ClaimReading, ...]:
+    """The readings of the claim; a verdict of an earlier version recorded none."""
+    if not isinstance(rows, list | tuple):
+        return ()
+    return tuple(
+        ClaimReading(
+            name=_text(row, "name"),
+            statement=_text(row, "statement"),
+            outcome=_lower(row.get("outcome")),
+            to_go=_describe_to_go(row.get("seeds_to_go")),
+            estimands=", ".join(str(name) for name in row.get("estimands") or []),
+        )
+        for row in rows
+        if isinstance(row, Mapping)
+    )
 
 
 def _read_controls(controls: object) -> tuple[ControlReading, ...]:

@@ -4,7 +4,7 @@ Only streams of the present protocol and code count, and only profiles that conc
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -14,8 +14,8 @@ from db import models
 from retest.bindings import experiments_of
 from retest.experiments import MODULES, load_experiment
 from retest.night_effect import LEAST_NIGHTS, describe_nights
-from retest.outcomes import EstimandState, StreamState, read_stream
-from retest.protocol import Estimand, Protocol
+from retest.outcomes import EstimandState, ReadingState, StreamState, read_stream
+from retest.protocol import Estimand, Outcome, Protocol
 from retest.results import DECIDED, ControlState, StreamResult, describe_seeds, read_state
 from retest.streams import hash_code
 
@@ -101,7 +101,8 @@ def _describe_experiment(
 
 def _describe_nothing(protocol: Protocol) -> dict[str, Any]:
     """An experiment that has no seed which could conclude."""
-    empty = read_stream(protocol.estimands, [[] for _ in protocol.estimands], protocol.alpha)
+    nothing: list[list[float]] = [[] for _ in protocol.estimands]
+    empty = read_stream(protocol.estimands, nothing, protocol.alpha, protocol.readings)
     return {
         "local": "none",
         "n": 0,
@@ -111,6 +112,7 @@ def _describe_nothing(protocol: Protocol) -> dict[str, Any]:
         "strength": "none",
         "run_set": "none",
         "estimands": _describe_estimands(protocol, empty),
+        "readings": _describe_readings(protocol, empty, lambda reading: reading.outcome),
         "controls": {},
         "canary": None,
         "censored": 0,
@@ -137,6 +139,7 @@ def _describe_result(
         "run_set": f"stream {stream.id}, seeds {describe_seeds(result.seeds)}",
         "environment": stream.environment_class,
         "estimands": _describe_estimands(protocol, state),
+        "readings": _describe_readings(protocol, state, result.judge),
         "controls": {c.name: _describe_control(c) for c in result.controls},
         "canary": {"ok": canary.is_ok, "difference": canary.difference} if canary else None,
         "censored": result.censored,
@@ -225,3 +228,22 @@ def _describe_estimand(estimand: Estimand, state: EstimandState) -> dict[str, An
             "outcome": state.present,
         },
     }
+
+
+def _describe_readings(
+    protocol: Protocol, state: StreamState, judge: Callable[[ReadingState], Outcome]
+) -> list[dict[str, Any]]:
+    """What the seeds say to each reading of the claim; ``judge`` gives the outcome to show."""
+    return [
+        {
+            "name": reading.name,
+            "statement": reading.statement,
+            "estimands": list(reading.estimands),
+            "outcome": judge(of),
+            "present": of.present,
+            "e_consistent": of.e_consistent,
+            "e_shifted": of.e_shifted,
+            "seeds_to_go": of.seeds_to_go,
+        }
+        for reading, of in zip(protocol.readings, state.readings, strict=True)
+    ]

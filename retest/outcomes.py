@@ -1,21 +1,22 @@
 """What the evidence so far says about a claim: CONSISTENT, SHIFTED, ATTENUATED, UNDECIDED.
 
 Decides how an estimand's evidence is read against the claim region H and the margin, how
-several estimands join, and how many seeds are still to go. An outcome latches: it stays
-until evidence crosses the opposite bound. Controls and canaries, which make a stream
+several estimands join (those of the whole claim, and those of each of its readings), and how
+many seeds are still to go. An outcome latches: it stays until evidence crosses the opposite
+bound. Controls and canaries, which make a stream
 INVALID, are read in ``retest.results``.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retest.evidence import Array, check_values
-from retest.protocol import Estimand, Outcome
+from retest.protocol import Estimand, Outcome, Reading
 from retest.scales import unscale_value
 from retest.statements import Column, Statements, foresee, join, prepare, prepare_scaled, weigh
 
@@ -52,10 +53,9 @@ class EstimandState:
 
 
 @dataclass(frozen=True)
-class StreamState:
-    """All estimands together; ``outcome`` has latched, ``present`` may have fallen back."""
+class JointState:
+    """Several estimands together; ``outcome`` has latched, ``present`` may have fallen back."""
 
-    estimands: tuple[EstimandState, ...]
     outcome: Outcome
     present: Outcome
     e_consistent: float
@@ -76,8 +76,26 @@ class StreamState:
         return "signal" if largest >= 1 / alpha else "none"
 
 
+@dataclass(frozen=True)
+class ReadingState(JointState):
+    """One reading of the claim: its estimands together."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class StreamState(JointState):
+    """All estimands together, each alone, and each reading of the claim."""
+
+    estimands: tuple[EstimandState, ...]
+    readings: tuple[ReadingState, ...] = ()
+
+
 def read_stream(
-    estimands: Sequence[Estimand], values: Sequence[Sequence[float] | Array], alpha: float
+    estimands: Sequence[Estimand],
+    values: Sequence[Sequence[float] | Array],
+    alpha: float,
+    readings: Sequence[Reading] = (),
 ) -> StreamState:
     """The state of a stream: ``values[i]`` are estimand i's per-seed values in seed order.
 
@@ -88,40 +106,69 @@ def read_stream(
         prepare(estimand, check_values(column, estimand.bounds, estimand.kind), alpha)
         for estimand, column in zip(estimands, values, strict=True)
     ]
-    singles = [weigh(column) for column in columns]
-    joint = join(singles)
-    outcome = _latch(_read(joint, alpha))
-    latched = [_latch(_read(single, alpha)) for single in singles]
-    to_go: list[int | None] = [0] * (len(columns) + 1)
-    if "UNDECIDED" in (outcome, *latched):
-        to_go = _foresee_all(columns, alpha)
-    states = tuple(
-        _describe(column, single, word, left if word == "UNDECIDED" else 0)
-        for column, single, word, left in zip(columns, singles, latched, to_go[1:], strict=True)
-    )
+    groups = _list_groups(estimands, readings)
+    weighed = _weigh_all(columns, groups)
+    latched = [_latch(_read(statements, alpha)) for statements in weighed]
+    left: list[int | None] = [0] * len(weighed)
+    if "UNDECIDED" in latched:
+        left = _foresee_all(columns, groups, latched, alpha)
+    of_all = list(zip(weighed, latched, left, strict=True))
+    whole, *joint = (_describe_joint(*of, alpha) for of in of_all[: len(groups)])
     return StreamState(
-        estimands=states,
-        outcome=outcome,
-        present=_last(_read_present(joint, alpha)),
-        e_consistent=_last_e(joint.most_inside),
-        e_shifted=_last_e(joint.most_beyond),
-        e_outside=_last_e(joint.most_outside),
-        seeds_to_go=to_go[0] if outcome == "UNDECIDED" else 0,
+        **whole,
+        estimands=tuple(
+            _describe(column, *of)
+            for column, of in zip(columns, of_all[len(groups) :], strict=True)
+        ),
+        readings=tuple(
+            ReadingState(name=reading.name, **of)
+            for reading, of in zip(readings, joint, strict=True)
+        ),
     )
 
 
-def _foresee_all(columns: Sequence[Column], alpha: float) -> list[int | None]:
-    """Seeds to go of the stream, and of each estimand."""
+def _list_groups(estimands: Sequence[Estimand], readings: Sequence[Reading]) -> list[Sequence[int]]:
+    """Positions of the estimands that are read together: all of them, then each reading's."""
+    position = {estimand.name: i for i, estimand in enumerate(estimands)}
+    members = [[position[name] for name in reading.estimands] for reading in readings]
+    return [range(len(estimands)), *members]
+
+
+def _weigh_all(columns: Sequence[Column], groups: Sequence[Sequence[int]]) -> list[Statements]:
+    """The statements of each group, then of each estimand alone."""
+    singles = [weigh(column) for column in columns]
+    return [*(join([singles[i] for i in group]) for group in groups), *singles]
+
+
+def _foresee_all(
+    columns: Sequence[Column],
+    groups: Sequence[Sequence[int]],
+    latched: Sequence[Outcome],
+    alpha: float,
+) -> list[int | None]:
+    """Seeds to go of each group, and of each estimand; 0 for what is decided."""
     n = len(columns[0].scaled)
     longer = [
-        weigh(
-            prepare_scaled(
-                c.estimand, np.concatenate((c.scaled, foresee(c.estimand, c.scaled))), alpha
-            )
-        )
+        prepare_scaled(c.estimand, np.concatenate((c.scaled, foresee(c.estimand, c.scaled))), alpha)
         for c in columns
     ]
-    return [_count_to_go(ahead, n, alpha) for ahead in (join(longer), *longer)]
+    return [
+        _count_to_go(ahead, n, alpha) if outcome == "UNDECIDED" else 0
+        for ahead, outcome in zip(_weigh_all(longer, groups), latched, strict=True)
+    ]
+
+
+def _describe_joint(
+    joint: Statements, outcome: Outcome, seeds_to_go: int | None, alpha: float
+) -> dict[str, Any]:
+    return {
+        "outcome": outcome,
+        "present": _last(_read_present(joint, alpha)),
+        "e_consistent": _last_e(joint.most_inside),
+        "e_shifted": _last_e(joint.most_beyond),
+        "e_outside": _last_e(joint.most_outside),
+        "seeds_to_go": seeds_to_go,
+    }
 
 
 def _describe(

@@ -52,7 +52,8 @@ def check_protocol(protocol: Protocol) -> None:
 
     Raises:
         ProtocolRefused: it has no estimand, no control, two of one name, an alpha outside
-            (0, 1), or a claim region that every (or no) value would meet.
+            (0, 1), a claim region that every (or no) value would meet, a reading of
+            estimands that are not there, or a profile that runs an arm that is not described.
     """
     for kind, names in (
         ("estimand", [estimand.name for estimand in protocol.estimands]),
@@ -66,6 +67,39 @@ def check_protocol(protocol: Protocol) -> None:
         fault = _find_fault(estimand)
         if fault:
             raise ProtocolRefused(f"{protocol.experiment}, estimand {estimand.name}: {fault}")
+    _check_readings(protocol)
+    _check_arms(protocol)
+
+
+def _check_readings(protocol: Protocol) -> None:
+    """Each reading has a name of its own, and names estimands that there are, each once."""
+    known = {estimand.name for estimand in protocol.estimands}
+    names = [reading.name for reading in protocol.readings]
+    if len(set(names)) < len(names) or "all" in names:
+        raise ProtocolRefused(
+            f"{protocol.experiment} needs readings each of its own name; 'all' is the whole claim"
+        )
+    for reading in protocol.readings:
+        named = reading.estimands
+        if not named or len(set(named)) < len(named) or not set(named) <= known:
+            raise ProtocolRefused(
+                f"{protocol.experiment}, reading {reading.name}: it names "
+                f"{', '.join(named) or 'nothing'}, and must name some of the estimands "
+                f"{', '.join(sorted(known))}, each once"
+            )
+
+
+def _check_arms(protocol: Protocol) -> None:
+    """Where arms are described, profiles run no others."""
+    names = [arm.name for arm in protocol.arms]
+    if len(set(names)) < len(names):
+        raise ProtocolRefused(f"{protocol.experiment} needs arms each of its own name")
+    for profile, size in protocol.profiles.items():
+        unknown = [arm for arm in size.config.get("arms", ()) if arm not in names]
+        if names and unknown:
+            raise ProtocolRefused(
+                f"{protocol.experiment}, profile {profile}: no arm is named {', '.join(unknown)}"
+            )
 
 
 def _check_amendment(session: Session, protocol: Protocol) -> None:

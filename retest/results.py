@@ -21,7 +21,7 @@ from retest.canaries import find_spoiled_nights, read_last_canary
 from retest.drift import Drift, find_drift
 from retest.night_effect import NightEffect, find_night_effect
 from retest.nights import Array, Groups, average_nights, group_by_night
-from retest.outcomes import StreamState, read_stream
+from retest.outcomes import EstimandState, ReadingState, StreamState, read_stream
 from retest.protocol import Estimand, Outcome, Protocol
 from retest.streams import is_retriable, read_evidence, read_finished
 
@@ -72,6 +72,10 @@ class StreamResult:
         """How many observations there are."""
         return self.night_effect.nights if self.night_effect.is_found else len(self.seeds)
 
+    def judge(self, part: EstimandState | ReadingState) -> Outcome:
+        """The outcome of a reading or an estimand; what makes the stream INVALID makes it so."""
+        return self.outcome if self.reasons else part.outcome
+
 
 def read_state(session: Session, stream: Stream, protocol: Protocol) -> StreamResult:
     """Replay a stream from its ledger."""
@@ -121,9 +125,10 @@ def weigh_stream(
     their nights. What is counted in nights is given in seeds again.
     """
     if not effect.is_found:
-        return read_stream(protocol.estimands, columns, protocol.alpha)
+        return read_stream(protocol.estimands, columns, protocol.alpha, protocol.readings)
     means = [average_nights(column, nights) for column in columns]
-    state = read_stream([_average(e) for e in protocol.estimands], means, protocol.alpha)
+    averages = [_average(estimand) for estimand in protocol.estimands]
+    state = read_stream(averages, means, protocol.alpha, protocol.readings)
     seeds = len(nights)
 
     def to_seeds(units: int | None) -> int | None:
@@ -134,6 +139,9 @@ def weigh_stream(
         seeds_to_go=to_seeds(state.seeds_to_go),
         estimands=tuple(
             replace(one, n=seeds, seeds_to_go=to_seeds(one.seeds_to_go)) for one in state.estimands
+        ),
+        readings=tuple(
+            replace(one, seeds_to_go=to_seeds(one.seeds_to_go)) for one in state.readings
         ),
     )
 
@@ -180,6 +188,14 @@ def conclude_stream(session: Session, stream: Stream, protocol: Protocol) -> Out
         session.add(stored)
         session.commit()
     return outcome
+
+
+def describe_reading(name: str, outcome: str, seeds_to_go: int | None) -> str:
+    """``C1a UNDECIDED, about 12 seeds to go``."""
+    if outcome != "UNDECIDED":
+        return f"{name} {outcome}"
+    left = "more than 1000" if seeds_to_go is None else f"about {seeds_to_go}"
+    return f"{name} UNDECIDED, {left} seeds to go"
 
 
 def describe_seeds(seeds: tuple[int, ...]) -> str:

@@ -9,13 +9,16 @@ import pytest
 
 from retest.experiments import MODULES, load_experiment
 from retest.protocol import (
+    Arm,
     Control,
     ControlReading,
     Estimand,
     Profile,
     Protocol,
+    Reading,
     SeedResult,
 )
+from retest.showing import Showing
 
 NAME = "e01"
 SOURCE = '''"""A fake experiment."""
@@ -110,6 +113,36 @@ def make_protocol(version: int = 1, **changes: Any) -> Protocol:
     return Protocol(**{**fields, **changes})
 
 
+def make_read_protocol(**changes: Any) -> Protocol:
+    """Two estimands, three readings and two arms, of which smoke runs one."""
+    fields: dict[str, Any] = {
+        "title": "A rate and a slope",
+        "claim_as_tested": "The rate is at least .5, and the slope is within .2 of zero.",
+        "estimands": (
+            Estimand("rate", "a rate", "share", "bounded", (0.0, 1.0), 0.5, None, 0.1),
+            Estimand("slope", "a slope", "difference", "bounded", (-1.0, 1.0), -0.2, 0.2, 0.3),
+        ),
+        "controls": (
+            Control("learned", "the task was learned", minimum=0.95),
+            Control("refused", "a wrong answer was accepted", maximum=0.05),
+        ),
+        "arms": (
+            Arm("plain", "trained as everything is"),
+            Arm("shuffled", "the same with the order of the records taken away"),
+        ),
+        "readings": (
+            Reading("E1a", "The rate is high.", ("rate",)),
+            Reading("E1b", "The rate does not fall with size.", ("slope",)),
+            Reading("E1", "The rate is high at every size.", ("rate", "slope")),
+        ),
+        "profiles": {
+            "smoke": Profile({"arms": ["plain"]}, seed_cost_s=0.1, concludes=False),
+            "nightly": Profile({"arms": ["plain", "shuffled"]}, seed_cost_s=0.2),
+        },
+    }
+    return make_protocol(**{**fields, **changes})
+
+
 def make_result(value: Any = 0.8, control: float = 1.0, **measures: Any) -> SeedResult:
     """What one seed of it gives."""
     return SeedResult(
@@ -130,6 +163,11 @@ class FakeExperiment:
         """How seeds go, by number (``s3="raise"``) or for all others (``rest="hang"``)."""
         named = {"*" if k == "rest" else k.removeprefix("s"): v for k, v in steps.items()}
         (self.folder / "script.json").write_text(json.dumps(named))
+
+    def turn_into(self, protocol: Protocol, shown: Showing | None = None) -> None:
+        """Let the module of this process hold another protocol, and a showing."""
+        module: Any = load_experiment(NAME)
+        module.PROTOCOL, module.SHOWN = protocol, shown
 
     def stand_in_for_torch(self) -> None:
         """Let worker processes find a module of nothing instead of torch."""

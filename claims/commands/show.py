@@ -90,6 +90,8 @@ def _print_local(verdict: dict[str, Any]) -> None:
         print(f"            {experiment['experiment']}: {experiment['scale']}")
         for estimand in experiment.get("estimands", []):
             print(f"            {_describe_estimand(estimand, experiment)}")
+        for reading in experiment.get("readings", []):
+            print(f"            {_describe_reading(reading)}")
         print(f"            cannot show: {experiment['cannot_show']}")
 
 
@@ -101,6 +103,14 @@ def _describe_estimand(estimand: dict[str, Any], experiment: dict[str, Any]) -> 
         f"{estimand['high']:.3f}] {estimand['unit']}, n = {estimand['n']} seeds, "
         f"{estimand['outcome']} ({experiment['run_set']})"
     )
+
+
+def _describe_reading(reading: dict[str, Any]) -> str:
+    """What our seeds say to one reading of the claim, and how it reads the claim."""
+    left = reading["seeds_to_go"]
+    is_open = reading["outcome"] == "UNDECIDED"
+    to_go = f", about {left} seeds to go" if is_open and left else ""
+    return f"{reading['name']} {reading['outcome']}{to_go}: {reading['statement']}"
 
 
 def _print_sources(sources: list[dict[str, Any]]) -> None:

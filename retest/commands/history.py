@@ -67,7 +67,7 @@ def _read_evidence(session: Session, stream: Stream, registered: Protocol) -> di
 
     record = protocol.Protocol.from_record(registered.record)
     described = describe_stream(session, stream, record)
-    wanted = ("outcome", "present", "n", "estimands", "night_effect", "drift", "notes")
+    wanted = ("outcome", "present", "n", "estimands", "readings", "night_effect", "drift", "notes")
     return {key: described[key] for key in wanted}
 
 
@@ -93,6 +93,8 @@ def _print_stream(row: dict[str, Any]) -> None:
         f"latched {row['latched_outcome'] or 'none'}  "
         f"canaries {row['canaries']} ({row['canaries_missed']} missed)"
     )
+    for reading in row["readings"]:
+        print(f"reading   {_describe_reading(reading)}")
     print(f"nights    {_describe_nights(row)}")
     for note in row["notes"]:
         print(f"note      {note}")
@@ -109,6 +111,18 @@ def _print_stream(row: dict[str, Any]) -> None:
             )
             for seed in row["seeds"]
         ),
+    )
+
+
+def _describe_reading(reading: dict[str, Any]) -> str:
+    """A reading with what the seeds say, its evidence, and its statement."""
+    from retest.results import describe_reading
+
+    said = describe_reading(reading["name"], reading["outcome"], reading["seeds_to_go"])
+    return (
+        f"{said} ({', '.join(reading['estimands'])}; e-values: consistent "
+        f"{reading['e_consistent']:.3g}, shifted {reading['e_shifted']:.3g}): "
+        f"{reading['statement']}"
     )
 
 

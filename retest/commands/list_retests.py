@@ -12,13 +12,15 @@ from db.models import SeedRun, Stream
 if TYPE_CHECKING:
     from retest.offers import LibraryWeight
     from retest.protocol import Protocol
+    from retest.results import StreamResult
 
 
 def list_retests(ctx: typer.Context, as_json: JsonOption = False) -> None:
     """Experiments, the claims they bear on, and their streams of seeds.
 
-    Of each stream of the present code: outcome, seeds, seeds to go, the last seed, what a
-    seed costs, and whether it is live, watched or given up for lack of budget.
+    Of each stream of the present code: outcome (of the whole claim, and of each reading of
+    it), seeds, seeds to go, the last seed, what a seed costs, and whether it is live, watched
+    or given up for lack of budget.
 
     Example: reassay retest list
     """
@@ -110,7 +112,7 @@ def _read_present(
     if lane is None:
         return {
             "outcome": stream.latched_outcome, "is_present": False, "seeds_to_go": None,
-            "cost_s": None, "standing": "closed",
+            "cost_s": None, "standing": "closed", "readings": [],
             "why": "of an earlier protocol or code: it gets no more seeds",
         }  # fmt: skip
     row = describe_lane(session, lane, find_night_budget(session, count_cores()), 0)
@@ -121,12 +123,25 @@ def _read_present(
         "cost_s": row.cost_s,
         "standing": row.standing,
         "why": row.reason,
+        "readings": _read_readings(lane.result),
     }
+
+
+def _read_readings(result: "StreamResult | None") -> list[dict[str, Any]]:
+    """How each reading of the claim stands."""
+    if result is None:
+        return []
+    return [
+        {"name": of.name, "outcome": result.judge(of), "seeds_to_go": of.seeds_to_go}
+        for of in result.state.readings
+    ]
 
 
 def _describe_stream(stream: dict[str, Any]) -> str:
     outcome = stream["outcome"] or "–"
-    seeds = f"{stream['profile']}: {stream['seeds']}, {outcome}"
+    readings = ", ".join(f"{of['name']} {of['outcome']}" for of in stream["readings"])
+    said = f"{outcome} ({readings})" if readings else outcome
+    seeds = f"{stream['profile']}: {stream['seeds']}, {said}"
     if stream["standing"] == "live" and stream["seeds_to_go"]:
         return f"{seeds}, about {stream['seeds_to_go']} to go"
     return seeds if stream["standing"] == "live" else f"{seeds}, {stream['standing']}"

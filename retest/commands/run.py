@@ -168,7 +168,7 @@ def _describe_run(session: Session, row: "ExperimentRun") -> str:
     """One line: control, canary, seeds, interval, outcome, seeds to go."""
     from db.models import Stream
     from retest.experiments import load_experiment
-    from retest.results import describe_seeds, read_state
+    from retest.results import describe_reading, describe_seeds, read_state
 
     protocol = load_experiment(row.experiment).PROTOCOL
     stream = session.get(Stream, row.stream) if row.stream else None
@@ -181,13 +181,17 @@ def _describe_run(session: Session, row: "ExperimentRun") -> str:
     control = ("ok" if held else "FAILED") if result.seeds else "not read"
     canary = "ok" if result.canary and result.canary.is_ok else "MISSED"
     numbers = "  ".join(_describe_estimand(state) for state in result.state.estimands)
+    readings = "  ".join(
+        describe_reading(reading.name, result.judge(reading), reading.seeds_to_go)
+        for reading in result.state.readings
+    )
     why = f" ({'; '.join(result.reasons)})" if result.reasons else ""
     outcome = row.outcome if row.outcome.startswith(result.outcome) else result.outcome
     rests = f"  rests: {row.resting}" if row.resting else ""
     return (
         f"{row.experiment}  control {control}  canary {canary}  "
         f"stream {stream.id} seeds {describe_seeds(result.seeds)}  {numbers}  "
-        f"{outcome}{why}{rests}"
+        f"{readings + '  all ' if readings else ''}{outcome}{why}{rests}"
     )
 
 
