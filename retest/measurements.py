@@ -1,16 +1,21 @@
 """Whether what a seed returned may enter the ledger, and in which plain form.
 
 Decides that a seed gives one number an estimand and a reading of every control, and
-judges the readings itself, against the registered bounds. Numbers that are none (NaN,
-infinite) are stored as null, which both databases can hold.
+judges the readings itself, against the registered bounds; and which seeds keep their samples.
+Numbers that are none (NaN, infinite) are stored as null, which both databases can hold.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 from db.errors import SeedRefused
-from retest.protocol import ControlReading, Protocol, SeedResult
+from retest.protocol import SAMPLES_KEPT, ControlReading, Protocol, Sample, Samples, SeedResult
+
+FIRST_SAMPLED = 8  # seeds of a stream that keep their samples, so that the ledger stays small
+SAMPLED_EVERY = 50  # and after them every fiftieth
+LONGEST_WORDS = 600  # characters of one part of a sample
 
 
 def check_result(protocol: Protocol, result: SeedResult) -> SeedResult:
@@ -18,12 +23,13 @@ def check_result(protocol: Protocol, result: SeedResult) -> SeedResult:
 
     Raises:
         SeedRefused: an estimate is missing, is not one finite number within its bounds
-            (such as one value an item), or a control was not read.
+            (such as one value an item), a control was not read, or samples are no words.
     """
     return SeedResult(
         estimates=check_estimates(protocol, result),
         controls=_check_controls(protocol, result),
         measures=make_plain(result.measures),
+        samples=check_samples(result.samples),
     )
 
 
@@ -34,9 +40,15 @@ def store_result(protocol: Protocol, result: SeedResult, index: int) -> dict[str
         SeedRefused: the result may not enter the ledger.
     """
     checked = check_result(protocol, result)
+    measures = {"estimates": dict(checked.estimates), "measures": dict(checked.measures)}
+    if checked.samples and keeps_samples(index):
+        measures["samples"] = {
+            arm: {test: [asdict(sample) for sample in kept] for test, kept in tests.items()}
+            for arm, tests in checked.samples.items()
+        }
     return {
         "value": next(iter(checked.estimates.values())),
-        "measures": {"estimates": dict(checked.estimates), "measures": dict(checked.measures)},
+        "measures": measures,
         "controls": store_controls(checked.controls),
     }
 
@@ -79,6 +91,45 @@ def store_controls(controls: Mapping[str, ControlReading]) -> dict[str, dict[str
         name: {"value": make_plain(reading.value), "passed": reading.passed}
         for name, reading in controls.items()
     }
+
+
+def keeps_samples(index: int) -> bool:
+    """Whether the seed of this number in its stream keeps its samples."""
+    return index < FIRST_SAMPLED or index % SAMPLED_EVERY == 0
+
+
+def check_samples(samples: Samples) -> Samples:
+    """The same samples in plain containers; words that are too long are cut.
+
+    Raises:
+        SeedRefused: a test set has more than ``SAMPLES_KEPT``, or a part of a sample is not
+            a string.
+    """
+    return {
+        str(arm): {str(test): _check_set(arm, test, kept) for test, kept in tests.items()}
+        for arm, tests in samples.items()
+    }
+
+
+def _check_set(arm: str, test: str, kept: Sequence[Sample]) -> list[Sample]:
+    if len(kept) > SAMPLES_KEPT:
+        raise SeedRefused(
+            f"{arm}, {test}: {len(kept)} samples, and a seed hands over {SAMPLES_KEPT} at most"
+        )
+    return [_check_sample(f"{arm}, {test}", sample) for sample in kept]
+
+
+def _check_sample(place: str, sample: Sample) -> Sample:
+    words = {field.name: getattr(sample, field.name) for field in fields(Sample)}
+    for name, text in words.items():
+        if not isinstance(text, str):
+            raise SeedRefused(f"{place}: the {name} of a sample is a string, not {type(text)}")
+    return replace(sample, **{name: _cut(text) for name, text in words.items()})
+
+
+def _cut(text: str) -> str:
+    whole = text.replace("\0", "\ufffd")  # which PostgreSQL does not store
+    return whole if len(whole) <= LONGEST_WORDS else whole[: LONGEST_WORDS - 1] + "…"
 
 
 def make_plain(value: Any) -> Any:

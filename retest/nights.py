@@ -6,17 +6,27 @@ began. Knows nothing of evidence.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-
-from db.models import SeedRun
 
 Array = NDArray[np.float64]
 Groups = NDArray[np.int_]
 
 
-def group_by_night(runs: Sequence[SeedRun]) -> Groups:
+class DatedRun(Protocol):
+    """A seed with the night that ran it, if one did, and the moment it was started."""
+
+    @property
+    def night_id(self) -> int | None: ...
+
+    @property
+    def started_at(self) -> datetime: ...
+
+
+def group_by_night(runs: Sequence[DatedRun]) -> Groups:
     """The number of the night, 0, 1, ..., of each run; shape (seeds,)."""
     keys = [_name_night(run) for run in runs]
     began: dict[str, float] = {}
@@ -34,7 +44,7 @@ def average_nights(values: Array, nights: Groups) -> Array:
     return means
 
 
-def _name_night(run: SeedRun) -> str:
+def _name_night(run: DatedRun) -> str:
     if run.night_id is not None:
         return f"night {run.night_id:012d}"
     return f"day {run.started_at.date().isoformat()}"

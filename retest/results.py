@@ -9,7 +9,7 @@ conclude.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from sqlalchemy import not_
@@ -19,11 +19,12 @@ from db.columns import utc_now
 from db.models import CanaryRun, SeedRun, Stream
 from retest.canaries import find_spoiled_nights, read_last_canary
 from retest.drift import Drift, find_drift
+from retest.finished_seeds import FinishedSeed, count_finished, read_evidence
 from retest.night_effect import NightEffect, find_night_effect
 from retest.nights import Array, Groups, average_nights, group_by_night
 from retest.outcomes import EstimandState, ReadingState, StreamState, read_stream
 from retest.protocol import Estimand, Outcome, Protocol
-from retest.streams import is_retriable, read_evidence, read_finished
+from retest.streams import is_retriable
 
 DECIDED = {"CONSISTENT", "SHIFTED", "ATTENUATED"}
 MOST_LOST = 0.05  # share of seeds that may be censored, or never finish, in a valid stream
@@ -83,7 +84,7 @@ def read_state(session: Session, stream: Stream, protocol: Protocol) -> StreamRe
     ready = read_evidence(session, stream)
     runs = [run for run in ready if run.night_id not in spoiled]
     columns = [
-        np.array([run.measures["estimates"][estimand.name] for run in runs], dtype=np.float64)
+        np.array([run.estimates[estimand.name] for run in runs], dtype=np.float64)
         for estimand in protocol.estimands
     ]
     nights = group_by_night(runs)
@@ -109,7 +110,7 @@ def read_state(session: Session, stream: Stream, protocol: Protocol) -> StreamRe
         seeds=tuple(run.seed_index for run in runs),
         censored=censored,
         lost=lost,
-        waiting=len(read_finished(session, stream)) - len(ready),
+        waiting=count_finished(session, stream) - len(ready),
         spoiled=len(ready) - len(runs),
         night_effect=effect,
         drifts=drifts,
@@ -209,9 +210,9 @@ def describe_seeds(seeds: tuple[int, ...]) -> str:
     return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in ranges) or "none"
 
 
-def _read_control(protocol: Protocol, runs: list[SeedRun], name: str) -> ControlState:
+def _read_control(protocol: Protocol, runs: list[FinishedSeed], name: str) -> ControlState:
     control = next(c for c in protocol.controls if c.name == name)
-    readings: list[dict[str, Any]] = [run.controls[name] for run in runs]
+    readings = [run.controls[name] for run in runs]
     values = [r["value"] for r in readings if r["value"] is not None]
     passed = sum(bool(reading["passed"]) for reading in readings)
     worst = None

@@ -290,30 +290,3 @@ def _update(session: Session, started: StartedSeed, values: dict[str, Any]) -> i
     )
     session.commit()
     return int(changed.rowcount)
-
-
-def read_evidence(session: Session, stream: models.Stream) -> list[models.SeedRun]:
-    """The finished seeds that count, in seed order: those before the first open seed.
-
-    A seed that runs, or will be tried again, holds back the ones after it: which values
-    are weighed, and in which order, must not hang on which seed ended first.
-    """
-    first_open = session.exec(
-        select(func.min(models.SeedRun.seed_index))
-        .where(models.SeedRun.stream_id == stream.id)
-        .where(or_(col(models.SeedRun.status) == "started", is_retriable()))
-    ).one()
-    runs = read_finished(session, stream)
-    return [run for run in runs if first_open is None or run.seed_index < first_open]
-
-
-def read_finished(session: Session, stream: models.Stream) -> list[models.SeedRun]:
-    """The finished seeds of a stream in seed order."""
-    return list(
-        session.exec(
-            select(models.SeedRun)
-            .where(models.SeedRun.stream_id == stream.id, models.SeedRun.status == "finished")
-            .order_by(col(models.SeedRun.seed_index))
-            .execution_options(populate_existing=True)
-        ).all()
-    )

@@ -18,13 +18,13 @@ from db.engine import open_database, open_session
 from db.models import CanaryRun, Night, SeedRun, Stream
 from retest.canaries import record_canary
 from retest.conclusions import describe_stream
+from retest.finished_seeds import read_evidence
 from retest.results import conclude_stream, read_state
 from retest.streams import (
     censor_seed,
     fail_seed,
     finish_seed,
     open_stream,
-    read_evidence,
     release_lost_seeds,
     start_seed,
 )

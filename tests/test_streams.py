@@ -26,6 +26,7 @@ from retest.canaries import record_canary
 from retest.conclusions import LocalConclusion, conclude_local
 from retest.environment import describe_difference, name_class, read_fingerprint
 from retest.experiments import load_experiment
+from retest.finished_seeds import read_evidence
 from retest.registration import register_protocol
 from retest.results import conclude_stream, describe_seeds, read_state
 from retest.streams import (
@@ -37,7 +38,6 @@ from retest.streams import (
     hash_code,
     interrupt_seed,
     open_stream,
-    read_evidence,
     release_lost_seeds,
     start_seed,
 )
@@ -335,7 +335,8 @@ def test_numbers_that_are_none_are_stored_as_null(ledger: Session) -> None:
     finish_seed(ledger, started, PROTOCOL, result, 1.0)
     row = read_evidence(ledger, stream)[0]
     assert row.controls == {"learned": {"value": None, "passed": False}}
-    assert row.measures["measures"] == {"loss": [1.0, None]}
+    measures = ledger.exec(select(SeedRun.measures)).one()
+    assert measures == {"estimates": {"rate": 0.5}, "measures": {"loss": [1.0, None]}}
     assert read_state(ledger, stream, PROTOCOL).outcome == "INVALID"
 
 
@@ -344,7 +345,7 @@ def test_estimates_come_back_to_the_last_bit(ledger: Session) -> None:
     stream = open_nightly(ledger)
     run_seeds(ledger, stream, *values)
     ledger.expire_all()
-    stored = [run.measures["estimates"]["rate"] for run in read_evidence(ledger, stream)]
+    stored = [run.estimates["rate"] for run in read_evidence(ledger, stream)]
     assert stored == values
 
 
