@@ -99,6 +99,10 @@ class SeedRefused(ReassayError):
     """A seed that the stream already holds, or an item-level result."""
 
 
+class SamplesNotFound(ReassayError):
+    """No seed kept samples of this stream, arm or test set."""
+
+
 class ExperimentNotFound(ReassayError):
     """No experiment bears on the claim, or none has this name."""
 

@@ -383,7 +383,7 @@ def test_history_lists_every_seed(
     assert "rate 0.800" in out and "failed: x" in out and "learned 1.000 ok" in out
 
 
-@pytest.mark.parametrize("command", ["list", "explain", "run", "history"])
+@pytest.mark.parametrize("command", ["list", "explain", "run", "history", "samples"])
 def test_every_command_has_help_with_an_example(capsys: Capture, command: str) -> None:
     code, out, _ = reassay(capsys, command, "--help")
     assert code == 0

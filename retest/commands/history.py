@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 import typer
+from sqlalchemy import select as select_columns  # sqlmodel types four at most
 from sqlmodel import Session, col, select
 
 from claims.commands.output import JsonOption, print_json, print_message, print_table
@@ -25,7 +26,7 @@ def history(
         streams = session.exec(
             select(Stream).where(col(Stream.experiment).in_(names)).order_by(col(Stream.id))
         ).all()
-        rows = [_read_stream(session, stream) for stream in streams]
+        rows = [_read_stream(session, stream, has_measures=as_json) for stream in streams]
     if as_json:
         print_json(rows)
         return
@@ -35,10 +36,7 @@ def history(
         _print_stream(row)
 
 
-def _read_stream(session: Session, stream: Stream) -> dict[str, Any]:
-    runs = session.exec(
-        select(SeedRun).where(SeedRun.stream_id == stream.id).order_by(col(SeedRun.seed_index))
-    ).all()
+def _read_stream(session: Session, stream: Stream, *, has_measures: bool) -> dict[str, Any]:
     canaries = session.exec(select(CanaryRun).where(CanaryRun.stream_id == stream.id)).all()
     registered = session.get_one(Protocol, stream.protocol_id)
     return {
@@ -56,7 +54,7 @@ def _read_stream(session: Session, stream: Stream) -> dict[str, Any]:
         "latched_outcome": stream.latched_outcome,
         "canaries": len(canaries),
         "canaries_missed": sum(not canary.is_ok for canary in canaries),
-        "seeds": [_read_seed(run) for run in runs],
+        "seeds": _read_seeds(session, stream, has_measures=has_measures),
     }
 
 
@@ -71,19 +69,28 @@ def _read_evidence(session: Session, stream: Stream, registered: Protocol) -> di
     return {key: described[key] for key in wanted}
 
 
-def _read_seed(run: SeedRun) -> dict[str, Any]:
-    return {
-        "seed": run.seed_index,
-        "status": run.status,
-        "attempt": run.attempt,
-        "night": run.night_id,
-        "estimates": run.measures.get("estimates", {}),
-        "controls": run.controls,
-        "measures": run.measures.get("measures", {}),
-        "duration_s": run.duration_s,
-        "error": run.error,
-        "finished_at": run.finished_at,
+def _read_seeds(session: Session, stream: Stream, *, has_measures: bool) -> list[dict[str, Any]]:
+    """Every seed; what it measured beside its estimates may be large, and is left out."""
+    of_json = col(SeedRun.measures)
+    columns = {
+        "seed": col(SeedRun.seed_index),
+        "status": col(SeedRun.status),
+        "attempt": col(SeedRun.attempt),
+        "night": col(SeedRun.night_id),
+        "estimates": of_json["estimates"],
+        "controls": col(SeedRun.controls),
+        "duration_s": col(SeedRun.duration_s),
+        "error": col(SeedRun.error),
+        "finished_at": col(SeedRun.finished_at),
     }
+    if has_measures:
+        columns["measures"] = of_json["measures"]
+    query = select_columns(*columns.values()).where(col(SeedRun.stream_id) == stream.id)
+    rows = session.connection().execute(query.order_by(col(SeedRun.seed_index))).all()
+    seeds = [dict(zip(columns, row, strict=True)) for row in rows]
+    for seed in seeds:  # one that did not finish has neither
+        seed.update({key: seed[key] or {} for key in ("estimates", "measures") if key in seed})
+    return seeds
 
 
 def _print_stream(row: dict[str, Any]) -> None:
