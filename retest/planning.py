@@ -53,6 +53,7 @@ class ExperimentForecast:
     seeds_to_go: int | None
     last_seed_at: datetime | None
     reach: int
+    arms: tuple[str, ...] = ()  # that this profile runs
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,7 @@ def describe_lane(
         seeds_to_go=lane.result.state.seeds_to_go if lane.result else None,
         last_seed_at=find_last_seed(session, lane.stream) if lane.stream else None,
         reach=offer.reach,
+        arms=tuple(lane.protocol.profiles[lane.profile].config.get("arms", ())),
     )
 
 

@@ -190,6 +190,45 @@ def test_history_shows_each_reading(filled: Path, capsys: Capture) -> None:
     assert len(lines) == 3
 
 
+def test_explain_reads_like_a_methods_section(
+    library: Path, fake: FakeExperiment, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    fake.turn_into(make_read_protocol(cannot_show="anything " * 40))
+    monkeypatch.setenv("COLUMNS", "72")
+    _, out, _ = reassay(capsys, "explain", "c1")
+    for text in (
+        "arm          plain (smoke, nightly): trained as everything is",
+        "arm          shuffled (nightly): the same with the order",
+        "reading      E1a: The rate is high.\n             read from rate\n",
+        "consistent when each of rate, slope is, shifted when one of them",
+        "control      refused at most 0.05: a wrong answer was accepted",
+        "a control that fails on one seed makes the stream INVALID,",
+        "profile      nightly: about 0 s a seed, 2 arms: plain, shuffled",
+    ):
+        assert text in out, text
+    labels = [line.split("  ")[0] for line in out.splitlines()[1:] if not line.startswith(" ")]
+    assert list(dict.fromkeys(labels)) == [
+        "hash", "question", "tested as", "source", "transfer", "arm", "estimand", "reading",
+        "control", "canary", "level", "profile", "cannot show", "chain",
+    ]  # fmt: skip
+    assert max(len(line) for line in out.splitlines()) <= 77, "the hash alone is longer"
+    (record,) = read(capsys, "explain", "c1")
+    assert [arm["name"] for arm in record["arms"]] == ["plain", "shuffled"]
+
+
+def test_a_dry_run_names_the_arms_and_what_they_cost(
+    library: Path, fake: FakeExperiment, capsys: Capture
+) -> None:
+    fake.turn_into(PROTOCOL)
+    arguments = ("run", "c1", "--dry-run", "--seeds", "2")
+    _, out, _ = reassay(capsys, *arguments)
+    expected = "e01  nightly: 2 arms (plain, shuffled), about 0 s a seed; 2 of them about 0 s"
+    assert expected in out
+    assert read(capsys, *arguments)["experiments"][0]["arms"] == ["plain", "shuffled"]
+    assert "smoke: 1 arm (plain)" in reassay(capsys, *arguments, "--profile", "smoke")[1]
+    assert reassay(capsys, "list")[1].count("E1a") == 0, "nothing was run"
+
+
 def test_list_shows_each_reading(filled: Path, capsys: Capture) -> None:
     (row,) = read(capsys, "list")
     (stream,) = row["streams"]

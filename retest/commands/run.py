@@ -16,7 +16,7 @@ from retest.commands.setup import find_experiments, retest_setup
 if TYPE_CHECKING:
     from retest.batch_plan import BatchPlan, BatchSummary, ExperimentRun
     from retest.outcomes import EstimandState
-    from retest.planning import BatchForecast
+    from retest.planning import BatchForecast, ExperimentForecast
 
 PROFILES = ("smoke", "nightly", "full")
 DEFAULT_BUDGET_S = 300.0
@@ -156,11 +156,26 @@ def _print_plan(forecast: "BatchForecast") -> None:
             for row in forecast.experiments
         ),
     )
+    for row in forecast.experiments:
+        if row.arms:
+            print(f"{row.experiment}  {_describe_size(row, forecast.profile)}")
     budget = "no budget" if forecast.budget_s is None else describe_duration(forecast.budget_s)
     print(
         f"{len(forecast.order)} seeds in about {describe_duration(forecast.expected_s)}, "
         f"{forecast.jobs} at once, within {budget}, after {len(forecast.canaries)} canaries; "
         "nothing was run"
+    )
+
+
+def _describe_size(row: "ExperimentForecast", profile: str) -> str:
+    """The arms that a seed of this profile trains, and what they take together."""
+    from retest.durations import describe_duration
+
+    arms = f"{len(row.arms)} arm{'s' if len(row.arms) > 1 else ''} ({', '.join(row.arms)})"
+    seeds = f"; {row.seeds} of them about {describe_duration(row.expected_s)} on one process"
+    return (
+        f"{profile}: {arms}, about {describe_duration(row.cost_s)} a seed"
+        f"{seeds if row.seeds else ''}"
     )
 
 
