@@ -54,8 +54,11 @@ def decode_sampled(
     sampling: Sampling,
     seeds: NDArray[np.uint64],
     forced: Tensor | None = None,
+    kept: Tensor | None = None,
 ) -> Tensor:
     """Samples [n, k, limit] for ``prompts`` [n, p], one of each of its ``seeds`` [n, k].
+
+    ``kept`` [n] says how many of its ``forced`` tokens a prompt keeps (None: all of them).
 
     A sample depends on its prompt and its seed, not on the rows beside it (up to rounding of
     logits, which may differ in the last bit with the size of a batch). Seeds come from
@@ -69,7 +72,9 @@ def decode_sampled(
         rows = slice(begin, begin + size)
         drawn = torch.from_numpy(draw_uniforms(seeds[rows].reshape(-1), limit))
         chunks.append(
-            decode_rows(model, prompts, stop, limit, forced, None, sampling, rows, drawn, each)
+            decode_rows(
+                model, prompts, stop, limit, forced, None, sampling, rows, drawn, each, kept
+            )
         )
     return torch.cat(chunks).view(len(prompts), each, limit)
 
@@ -85,6 +90,7 @@ def decode_rows(
     rows: slice,
     drawn: Tensor | None,
     each: int = 1,
+    kept: Tensor | None = None,
 ) -> Tensor:
     """One batch of a decoding, on the model's device: [n * each, limit].
 
@@ -95,9 +101,11 @@ def decode_rows(
         latent = replace(latent, noise=latent.noise[:, rows].to(device))
     fresh = prompts[rows].to(device)
     output = torch.full((len(fresh) * each, limit), stop, dtype=torch.int64, device=device)
-    written = 0
+    written, later = 0, None
     if forced is not None:
         opening = forced[rows].to(device)
+        later = None if kept is None else Opening(opening, kept[rows].to(device), each)
+        opening = opening if later is None else later.shared
         written = opening.shape[1]
         output[:, :written] = opening.repeat_interleave(each, dim=0)
         fresh = torch.cat((fresh, opening), dim=1)
@@ -109,12 +117,29 @@ def decode_rows(
         if len(logits) < len(output):
             logits = repeat_rows(logits, memory, each)
         chosen = choose(logits, sampling, None if drawn is None else drawn[:, written])
+        if later is not None:
+            chosen = later.replace(chosen, written)
         chosen = chosen.masked_fill(has_stopped, stop)
         output[:, written] = chosen
         has_stopped |= chosen == stop
         fresh = chosen[:, None]
         written += 1
     return output.cpu()
+
+
+class Opening:
+    """Forced tokens [n, f] of which every row keeps a number of its own [n]."""
+
+    def __init__(self, forced: Tensor, kept: Tensor, each: int) -> None:
+        self.shared = forced[:, : int(kept.min())]
+        self.forced = forced.repeat_interleave(each, dim=0)
+        self.kept = kept.repeat_interleave(each)
+
+    def replace(self, chosen: Tensor, place: int) -> Tensor:
+        """The tokens of column ``place``: forced ones where a row keeps them."""
+        if place >= self.forced.shape[1]:
+            return chosen
+        return torch.where(place < self.kept, self.forced[:, place], chosen)
 
 
 def repeat_rows(logits: Tensor, memory: Memory, each: int) -> Tensor:
