@@ -82,6 +82,9 @@ COMMANDS: dict[str, Entry | dict[str, Entry]] = {
         "explain": Entry("retest.commands.explain:explain", "What a re-test fixed beforehand."),
         "run": Entry("retest.commands.run:run", "Run fresh seeds."),
         "history": Entry("retest.commands.history:history", "The seeds of a claim's re-tests."),
+        "results": Entry(
+            "reassay.commands.results:results", "Pages of results with figures, from the ledger."
+        ),
         "samples": Entry("retest.commands.samples:samples", "Items that seeds kept to look at."),
     },
     "report": Entry("reports.commands.report:report", "Write the morning page and line pages."),

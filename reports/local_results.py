@@ -11,6 +11,7 @@ from typing import Any
 from reports.interval_figure import IntervalFigure, draw_interval
 from reports.numbers import (
     NOT_RECORDED,
+    format_evidence,
     format_interval,
     format_number,
     format_region,
@@ -163,7 +164,7 @@ def _read_estimand(row: Mapping[str, Any]) -> EstimandReading:
 def _describe_evidence(row: Mapping[str, Any]) -> str:
     sides = (("consistent", "e_consistent"), ("shifted", "e_shifted"))
     return ", ".join(
-        f"{name} {format_number(row[key])}" for name, key in sides if row.get(key) is not None
+        f"{name} {format_evidence(row[key])}" for name, key in sides if row.get(key) is not None
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 NOT_RECORDED = "not recorded"
 SIGNIFICANT = 3
+MOST_EVIDENCE = 1e6  # beyond it an e-value is a row of digits that tells nobody more
 
 
 def format_number(value: object) -> str:
@@ -25,6 +26,13 @@ def format_number(value: object) -> str:
         text = f"{size:.{decimals}f}"
         text = text.rstrip("0").rstrip(".") if decimals else text
     return f"−{text}" if value < 0 else text
+
+
+def format_evidence(value: object) -> str:
+    """An e-value: three digits up to a million, and from there on that it is more."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and value >= MOST_EVIDENCE:
+        return "over a million"
+    return format_number(value)
 
 
 def format_interval(low: object, high: object) -> str:

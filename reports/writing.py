@@ -78,7 +78,7 @@ def publish_latest(out: Path, latest: Path) -> None:
             page.unlink()
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file so that it is either the old one or the new one, never a part.
 
     Raises:
@@ -87,7 +87,7 @@ def write_whole(path: Path, text: str) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(text, encoding="utf-8")
+        draft.write_bytes(content if isinstance(content, bytes) else content.encode())
         draft.replace(path)
     except OSError as error:
         with suppress(OSError):

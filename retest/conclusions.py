@@ -146,7 +146,7 @@ def _describe_result(
         "lost": result.lost,
         "night_effect": _describe_night_effect(result),
         "drift": [asdict(drift) for drift in result.drifts],
-        "notes": [*result.reasons, *_note(result)],
+        "notes": [*result.reasons, *describe_stream_notes(result)],
     }
 
 
@@ -170,7 +170,7 @@ def _describe_control(control: ControlState) -> dict[str, Any]:
     return row
 
 
-def _note(result: StreamResult) -> list[str]:
+def describe_stream_notes(result: StreamResult) -> list[str]:
     """What a reader should know beside the numbers."""
     notes = []
     if result.waiting:

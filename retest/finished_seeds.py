@@ -15,6 +15,7 @@ from sqlalchemy import select as select_columns  # sqlmodel types four at most
 from sqlmodel import Session, col, func, select
 
 from db.models import SeedRun, Stream
+from retest.canaries import find_spoiled_nights
 from retest.streams import is_retriable
 
 
@@ -56,6 +57,12 @@ def read_evidence(session: Session, stream: Stream) -> list[FinishedSeed]:
     if first_open is not None:
         query = query.where(col(SeedRun.seed_index) < first_open)
     return [FinishedSeed(*row) for row in session.connection().execute(query).all()]
+
+
+def read_counted(session: Session, stream: Stream) -> list[FinishedSeed]:
+    """The same without the seeds of nights in which a canary of the class missed."""
+    spoiled = find_spoiled_nights(session, stream.environment_class)
+    return [run for run in read_evidence(session, stream) if run.night_id not in spoiled]
 
 
 def count_finished(session: Session, stream: Stream) -> int:

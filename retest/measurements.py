@@ -33,14 +33,23 @@ def check_result(protocol: Protocol, result: SeedResult) -> SeedResult:
     )
 
 
-def store_result(protocol: Protocol, result: SeedResult, index: int) -> dict[str, Any]:
+def store_result(
+    protocol: Protocol, result: SeedResult, index: int, cpu_s: float | None = None
+) -> dict[str, Any]:
     """The columns of a finished seed's row, by name; ``index`` is its number in the stream.
+
+    ``cpu_s`` is the processor time that the seed took, where a worker measured it.
 
     Raises:
         SeedRefused: the result may not enter the ledger.
     """
     checked = check_result(protocol, result)
-    measures = {"estimates": dict(checked.estimates), "measures": dict(checked.measures)}
+    measures: dict[str, Any] = {
+        "estimates": dict(checked.estimates),
+        "measures": dict(checked.measures),
+    }
+    if cpu_s is not None:
+        measures["cpu_s"] = cpu_s
     if checked.samples and keeps_samples(index):
         measures["samples"] = {
             arm: {test: [asdict(sample) for sample in kept] for test, kept in tests.items()}

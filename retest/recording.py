@@ -28,7 +28,9 @@ def record_outcome(
         if status == "timed-out":
             censor_seed(session, started, duration_s)
         elif status == "finished" and outcome.result is not None:
-            finish_seed(session, started, lane.protocol, outcome.result, duration_s)
+            finish_seed(
+                session, started, lane.protocol, outcome.result, duration_s, cpu_s=outcome.cpu_s
+            )
         else:
             fail_seed(session, started, error or "no result", duration_s)
     except SeedRefused as refusal:

@@ -4,7 +4,7 @@ Decides in which stream to look, and which samples come first: those of the newe
 arms and test sets in turn. A sample is never evidence.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import zip_longest
 from typing import Any
@@ -142,9 +142,21 @@ def choose_samples(
         )
         if is_asked_for:
             groups.setdefault((sample.arm, sample.test), []).append(sample)
-    in_turn = [s for row in zip_longest(*groups.values()) for s in row if s is not None]
+    in_turn = _take_in_turn([_take_in_turn(of_arm) for of_arm in _group_by_arm(groups)])
     chosen = {id(sample) for sample in in_turn[:most]}
     return [sample for group in groups.values() for sample in group if id(sample) in chosen]
+
+
+def _group_by_arm(groups: Mapping[tuple[str, str], list[KeptSample]]) -> list[list[Any]]:
+    arms: dict[str, list[Any]] = {}
+    for (arm, _), samples in groups.items():
+        arms.setdefault(arm, []).append(samples)
+    return list(arms.values())
+
+
+def _take_in_turn(rows: Sequence[Sequence[KeptSample]]) -> list[KeptSample]:
+    """The first of each row, then the second of each, and so on."""
+    return [item for column in zip_longest(*rows) for item in column if item is not None]
 
 
 def check_names(

@@ -237,14 +237,16 @@ def finish_seed(
     protocol: Protocol,
     result: SeedResult,
     duration_s: float,
+    *,
+    cpu_s: float | None = None,
 ) -> None:
-    """Write a seed's result.
+    """Write a seed's result; ``duration_s`` by the clock, ``cpu_s`` of the processor.
 
     Raises:
         SeedRefused: the seed is another worker's by now, or the result is not one number
             an estimand within its bounds.
     """
-    values = store_result(protocol, result, started.index)
+    values = store_result(protocol, result, started.index, cpu_s)
     _close(session, started, "finished", duration_s, {**values, "error": None})
 
 

@@ -200,7 +200,7 @@ def test_explain_reads_like_a_methods_section(
         "arm          plain (smoke, nightly): trained as everything is",
         "arm          shuffled (nightly): the same with the order",
         "reading      E1a: The rate is high.\n             read from rate\n",
-        "consistent when each of rate, slope is, shifted when one of them",
+        "consistent when each of rate, slope is, shifted when one",
         "control      refused at most 0.05: a wrong answer was accepted",
         "a control that fails on one seed makes the stream INVALID,",
         "profile      nightly: about 0 s a seed, 2 arms: plain, shuffled",

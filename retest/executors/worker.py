@@ -39,7 +39,11 @@ class Unit:
 
 @dataclass(frozen=True)
 class UnitOutcome:
-    """How a unit ended. A canary gives ``canary`` data, a seed gives ``result``."""
+    """How a unit ended. A canary gives ``canary`` data, a seed gives ``result``.
+
+    ``cpu_s`` is processor time of all threads of the worker; None where it did not end by
+    itself.
+    """
 
     status: Literal["finished", "failed", "died", "timed-out"]
     duration_s: float
@@ -47,6 +51,7 @@ class UnitOutcome:
     canary: Mapping[str, Any] | None = None
     environment: Mapping[str, Any] | None = None
     error: str | None = None
+    cpu_s: float | None = None
 
 
 def run_unit(unit: Unit, pipe: Connection, parent: int) -> None:
@@ -97,6 +102,7 @@ def _compute(unit: Unit, began: float) -> UnitOutcome:
     from retest.lab.devices import open_device
     from retest.measurements import check_result, make_plain
 
+    cpu_began = time.process_time()
     experiment = cast(Experiment, importlib.import_module(unit.module))
     device = str(open_device(unit.device))
     result, canary = None, None
@@ -111,4 +117,5 @@ def _compute(unit: Unit, began: float) -> UnitOutcome:
         result=result,
         canary=canary,
         environment=read_fingerprint(device),
+        cpu_s=time.process_time() - cpu_began,
     )

@@ -1,0 +1,1 @@
+"""Results of re-tests as pages and figures, from the ledger alone."""
