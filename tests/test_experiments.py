@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from retest.experiments import MODULES, load_experiment
-from retest.lab.tasks import chains, dispatch, sudoku
+from retest.lab.tasks import dispatch, sudoku
 from retest.protocol import SeedResult, derive_seed
 
-SECONDS = {"smoke": 25.0, "nightly": 180.0}
+SECONDS = {"smoke": 60.0, "nightly": 180.0}
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -60,15 +60,18 @@ def check_result(name: str, result: SeedResult) -> None:
         assert reading.passed == control.passes(reading.value)
 
 
-def test_one_seed_of_c03_end_to_end() -> None:
+def test_one_arm_of_c03_end_to_end() -> None:
     """Positive control: the model has learned its task on elements that it never saw."""
-    result = load_experiment("c03").run_seed(derive_seed("c03", 1, 0), "smoke", "cpu")
-    check_result("c03", result)
-    tests = result.measures["replicate"]["tests"]
-    assert tests["in_distribution"]["full"] > 0.8
-    assert tests["in_distribution"]["answer_after_right_step"] > 0.8
-    assert tests["composition"]["items"] == 60
-    assert tests["length_5"]["first_wrong"]["wrote"] != tests["length_5"]["first_wrong"]["right"]
+    from retest.experiments import c03_distribution_shift as c03
+
+    config = {**c03.PROTOCOL.profiles["smoke"].config, "test_items": 60}
+    run = c03.run_arm(c03.REPLICATE, config, derive_seed("c03", 1, 0), "cpu")
+    tests = run["tests"]
+    assert tests["in_distribution"]["full"] > 0.95
+    assert tests["in_distribution"]["answer_after_right_step"] > 0.95
+    assert tests["composition"]["items"] == 60 and tests["composition"]["full"] < 0.2
+    assert tests["insert_20"]["released_refuses"] > 0.4
+    assert run["samples"]["length_5"][0].output != run["samples"]["length_5"][0].gold
 
 
 def test_one_seed_of_c04_end_to_end() -> None:
@@ -119,30 +122,6 @@ def shrink(monkeypatch: pytest.MonkeyPatch, name: str) -> Any:
     profiles = {**module.PROTOCOL.profiles, "smoke": tiny}
     monkeypatch.setattr(module, "PROTOCOL", dataclasses.replace(module.PROTOCOL, profiles=profiles))
     return module
-
-
-def test_a_model_that_has_not_learned_fails_the_control_of_c03(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    result = shrink(monkeypatch, "c03").run_seed(0, "smoke", "cpu")
-    assert not result.controls["in_distribution_accuracy"].passed
-    assert result.controls["foreign_gold_accuracy"].passed
-
-
-def test_a_chain_checker_that_accepts_everything_is_caught(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    import dataclasses
-
-    judge = chains.judge_chain
-
-    def accept(*arguments: Any) -> chains.ChainScore:
-        return dataclasses.replace(judge(*arguments), full=True)
-
-    monkeypatch.setattr(chains, "judge_chain", accept)
-    result = shrink(monkeypatch, "c03").run_seed(0, "smoke", "cpu")
-    assert result.controls["in_distribution_accuracy"].passed
-    assert not result.controls["foreign_gold_accuracy"].passed
 
 
 def test_a_constraint_checker_that_accepts_everything_is_caught(

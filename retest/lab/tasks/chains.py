@@ -1,23 +1,23 @@
 """Judging chains: what a model wrote for string problems, against steps recomputed here.
 
 Decides how right an output is, token by token, and where it goes wrong: the step, the name of
-the function that remains, or the answer.
+the function that remains, or the answer. Distances are those of arXiv:2508.01191, over words
+that are written out whole: Levenshtein over characters, and BLEU over words, both without the
+stop token.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
-from retest.lab.decoding import cut_at_stop, decode_greedy
-from retest.lab.model import Transformer
-from retest.lab.scores import measure_edit_distance
+from retest.lab.scores import measure_bleu, measure_edit_distance
 from retest.lab.tasks.strings import (
     ANSWER,
     LETTERS,
     STOP,
     THINK,
+    Composition,
     Problems,
     StringTask,
     write_outputs,
@@ -27,32 +27,78 @@ from retest.lab.tasks.strings import (
 
 @dataclass(frozen=True)
 class ChainScore:
-    """What one output is worth, token by token; shares and rates are means of these."""
+    """What one output is worth; shares and rates are means of these."""
 
     full: bool  # every token as it should be
     reasoning: bool  # everything before <answer>
     answer: bool  # everything after <answer>
-    edit_distance: float  # over tokens, of the whole output
+    edit_distance: float  # of the whole output, as a share of the longer text
+    edit_distance_reasoning: float
+    edit_distance_answer: float
+    bleu: float
+    bleu_reasoning: float
+    bleu_answer: float
     is_fluent: bool  # has the form of a chain, whatever it says
-    follows_prompt: bool  # answer = last function of the prompt on its own last step
+    follows_prompt: bool  # self-consistent: answer = the prompt's last function on its own step
     follows_itself: bool  # answer = the function that it wrote itself on its own last step
 
 
 def judge_chain(task: StringTask, problems: Problems, row: int, output: list[int]) -> ChainScore:
-    """Score one output (tokens up to the stop) against steps recomputed from the prompt."""
+    """Score one output (tokens up to the stop) against steps recomputed from the problem."""
     gold: list[int] = write_outputs(task, problems.take(row))[0].tolist()
+    return judge_output(task, problems.composition, gold, output)
+
+
+def judge_output(
+    task: StringTask, composition: Composition, gold: list[int], output: list[int]
+) -> ChainScore:
+    """Score one output against the right one."""
     wrote, right = split_at_answer(task, output), split_at_answer(task, gold)
     step = read_last_step(task, wrote[0], wrote[1])
-    wanted = problems.composition[-1]
+    shows_steps = task.vocabulary.places[ANSWER] in gold
+    pairs = ((output, gold), (wrote[0], right[0]), (wrote[1], right[1]))
+    full, reasoning, answer = (is_right(*pair) for pair in pairs)
+    distances = [measure_text_distance(task, *pair) for pair in pairs]
+    likeness = [measure_text_bleu(task, *pair) for pair in pairs]
     return ChainScore(
-        full=output == gold,
-        reasoning=wrote[0] == right[0],
-        answer=wrote[1] == right[1],
-        edit_distance=measure_edit_distance(output, gold),
-        is_fluent=step is not None,
-        follows_prompt=step is not None and step.leads_to(task, wanted),
+        full=full,
+        reasoning=reasoning,
+        answer=answer,
+        edit_distance=distances[0],
+        edit_distance_reasoning=distances[1],
+        edit_distance_answer=distances[2],
+        bleu=likeness[0],
+        bleu_reasoning=likeness[1],
+        bleu_answer=likeness[2],
+        is_fluent=step is not None if shows_steps else is_bare_answer(task, output),
+        follows_prompt=step is not None and step.leads_to(task, composition[-1]),
         follows_itself=step is not None and step.leads_to(task, step.function),
     )
+
+
+def is_right(output: list[int], gold: list[int]) -> bool:
+    """Whether every token is as it should be, the stop token too."""
+    return output == gold
+
+
+def drop_stop(task: StringTask, tokens: list[int]) -> list[int]:
+    """Tokens without a stop at their end."""
+    stop = task.vocabulary.places[STOP]
+    return tokens[:-1] if tokens and tokens[-1] == stop else tokens
+
+
+def measure_text_distance(task: StringTask, output: list[int], gold: list[int]) -> float:
+    """Levenshtein distance over characters, as a share of the longer text."""
+    if output == gold:
+        return 0.0
+    texts = [" ".join(task.vocabulary.decode(drop_stop(task, part))) for part in (output, gold)]
+    return measure_edit_distance(*texts)
+
+
+def measure_text_bleu(task: StringTask, output: list[int], gold: list[int]) -> float:
+    """BLEU over words; two empty texts are alike."""
+    wrote, right = drop_stop(task, output), drop_stop(task, gold)
+    return measure_bleu(wrote, right) if wrote or right else 1.0
 
 
 def split_at_answer(task: StringTask, output: list[int]) -> tuple[list[int], list[int]]:
@@ -81,6 +127,12 @@ class LastStep:
         return bool(result[0].tolist() == self.answer)
 
 
+def is_bare_answer(task: StringTask, output: list[int]) -> bool:
+    """Whether an output is letters and a stop: the form where no steps are shown."""
+    stop = task.vocabulary.places[STOP]
+    return len(output) > 1 and output[-1] == stop and max(output[:-1]) < len(LETTERS)
+
+
 def read_last_step(task: StringTask, reasoning: list[int], answer: list[int]) -> LastStep | None:
     """The last written step, or None where the output has not the form of a chain."""
     stop = task.vocabulary.places[STOP]
@@ -98,71 +150,20 @@ def read_last_step(task: StringTask, reasoning: list[int], answer: list[int]) ->
     return LastStep(element, function, answer[:-1])
 
 
-def score_chains(
-    model: Transformer, task: StringTask, groups: Sequence[Problems]
-) -> dict[str, Any]:
-    """Rates of one test set, and the first output that is wrong.
-
-    ``foreign_gold`` scores each output against the right output of the next item, which a
-    working checker must refuse. ``answer_after_right_step`` is exact match of the answer
-    when everything up to <answer> is written for the model.
-    """
-    scores: list[ChainScore] = []
-    foreign: list[bool] = []
-    forced: list[bool] = []
-    wrong: list[dict[str, str]] = []
-    for problems in groups:
-        outputs = decode_chains(model, task, problems)
-        for row, output in enumerate(outputs):
-            scores.append(judge_chain(task, problems, row, output))
-            next_row = (row + 1) % len(outputs)
-            foreign.append(judge_chain(task, problems, next_row, output).full)
-            if not scores[-1].full and not wrong:
-                wrong.append(show_output(task, problems.take(row), output))
-        forced += judge_forced_answers(model, task, problems)
-    rates = {
-        field.name: find_share([float(getattr(score, field.name)) for score in scores])
-        for field in fields(ChainScore)
-    }
-    return {
-        "items": len(scores),
-        **rates,
-        "fluent_but_wrong": find_share([score.is_fluent and not score.full for score in scores]),
-        "answer_after_right_step": find_share(forced),
-        "foreign_gold": find_share(foreign),
-        "first_wrong": wrong[0] if wrong else None,
-    }
+def name_fault(score: ChainScore) -> str:
+    """The verdict in words."""
+    if score.full:
+        return "right"
+    form = "in the form of a chain" if score.is_fluent else "not in the form of a chain"
+    parts = (("the steps", score.reasoning), ("the answer", score.answer))
+    return f"wrong: {' and '.join(name for name, right in parts if not right)}; {form}"
 
 
-def decode_chains(model: Transformer, task: StringTask, problems: Problems) -> list[list[int]]:
-    """What the model writes for each problem, up to its stop or the end of its context."""
-    prompts = write_prompts(task, problems)
-    stop = task.vocabulary.places[STOP]
-    limit = model.options.context - prompts.shape[1]
-    return cut_at_stop(decode_greedy(model, prompts, stop, limit), stop)
+def write_gold(task: StringTask, groups: Sequence[Problems]) -> list[list[int]]:
+    """The right outputs of all problems, in order."""
+    return [row for problems in groups for row in write_outputs(task, problems).tolist()]
 
 
-def judge_forced_answers(model: Transformer, task: StringTask, problems: Problems) -> list[bool]:
-    """Whether the answer is right when the right steps up to <answer> are given."""
-    prompts, gold = write_prompts(task, problems), write_outputs(task, problems)
-    is_mark = gold[0] == task.vocabulary.places[ANSWER]
-    steps = int(is_mark.int().argmax()) + 1 if bool(is_mark.any()) else 0
-    stop = task.vocabulary.places[STOP]
-    outputs = decode_greedy(model, prompts, stop, gold.shape[1], forced=gold[:, :steps])
-    verdicts: list[bool] = (outputs == gold).all(dim=1).tolist()
-    return verdicts
-
-
-def show_output(task: StringTask, problem: Problems, output: list[int]) -> dict[str, str]:
-    """A problem, what the model wrote and what it should have written, as words."""
-    rows = {
-        "prompt": write_prompts(task, problem)[0].tolist(),
-        "wrote": output,
-        "right": write_outputs(task, problem)[0].tolist(),
-    }
-    return {name: " ".join(task.vocabulary.decode(row)) for name, row in rows.items()}
-
-
-def find_share(values: Sequence[float]) -> float:
-    """Mean of rates or truth values."""
-    return sum(values) / len(values)
+def write_all_prompts(task: StringTask, groups: Sequence[Problems]) -> list[list[int]]:
+    """The prompts of all problems, in order."""
+    return [row for problems in groups for row in write_prompts(task, problems).tolist()]

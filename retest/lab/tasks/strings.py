@@ -8,7 +8,7 @@ the element after every step with the functions that remain, then the answer::
 Decides which items there are and how they are written; ``chains`` judges what a model writes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,17 +18,11 @@ from numpy.typing import NDArray
 
 from retest.lab.item_seeds import open_stream
 from retest.lab.records import Records, join_records
+from retest.lab.tasks.string_functions import FUNCTIONS, Elements
 from retest.lab.vocabulary import Vocabulary
 
 LETTERS = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
-THINK, ANSWER, STOP = "<think>", "<answer>", "</s>"
-Elements = NDArray[np.int64]  # [n, letters], each 0..25
-
-FUNCTIONS: dict[str, Callable[[Elements], Elements]] = {
-    "rot13": lambda elements: (elements + 13) % 26,
-    "left1": lambda elements: np.roll(elements, -1, axis=1),
-    "reverse": lambda elements: elements[:, ::-1],
-}
+THINK, ANSWER, STOP, UNKNOWN = "<think>", "<answer>", "</s>", "<unk>"
 Composition = tuple[int, ...]  # places in StringTask.functions, applied left to right
 
 
@@ -43,7 +37,7 @@ class StringTask:
     def vocabulary(self) -> Vocabulary:
         """Letters, function names and marks."""
         names = tuple(f"[F{place + 1}]" for place in range(len(self.functions)))
-        return Vocabulary((*LETTERS, *names, THINK, ANSWER, STOP))
+        return Vocabulary((*LETTERS, *names, THINK, ANSWER, STOP, UNKNOWN))
 
     def apply(self, function: int, elements: Elements) -> Elements:
         """The elements after one function."""
@@ -94,6 +88,12 @@ def draw_elements(length: int, count: int, seed: int) -> Elements:
     """``count`` different elements of a length."""
     stream = open_stream(f"strings/elements/{length}", seed)
     return spell(stream.choice(26**length, size=count, replace=False), length)
+
+
+def part_letters(elements: Elements, letters: Sequence[int]) -> tuple[Elements, Elements]:
+    """The elements without any of these letters, and those that have one."""
+    has_any = np.isin(elements, letters).any(axis=1)
+    return elements[~has_any], elements[has_any]
 
 
 def spell(codes: NDArray[np.int64], length: int) -> Elements:
