@@ -104,6 +104,7 @@ def test_a_batch_runs_canary_and_seeds(url: str, fake: FakeExperiment) -> None:
         for run_ in session.exec(select(SeedRun)).all():
             assert run_.measures["estimates"] == {"rate": 0.8}
             assert run_.duration_s is not None and run_.duration_s > 0
+            assert run_.measures["cpu_s"] > 0
 
 
 def test_a_failed_seed_rests_until_the_next_batch(url: str, light: FakeExperiment) -> None:
