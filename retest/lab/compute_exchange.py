@@ -1,0 +1,122 @@
+"""Training compute against inference compute: how many samples a smaller model may draw.
+
+Decides the exchange k = M + 3 (M - 1) / R of arXiv:2408.03314 (section 7) and what both sides of
+it cost in floating-point operations when everything is charged, from the options of the models
+alone. R is the ratio of all tokens that a deployed model will write and read to the tokens that
+it was trained on; a lifetime of answers pays for one training. Accuracy is none of its business.
+"""
+
+import math
+from dataclasses import dataclass
+
+from retest.lab.accounting import count_flops
+from retest.lab.options import ModelOptions
+
+
+def find_samples(ratio: float, load: float) -> int:
+    """k = M + 3 (M - 1) / R, rounded: samples that cost what a model ``ratio`` times larger does.
+
+    From X = 6 N D_pre and Y = 2 N D_inf: k 2 N D_inf + 6 N D_pre = M (2 N D_inf + 6 N D_pre).
+    """
+    return round(ratio + 3 * (ratio - 1) / load)
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What is trained and asked: words of a record, of a prompt, of an output; records trained."""
+
+    record_words: int
+    prompt_words: int
+    output_words: int
+    records: int
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of training, D_pre."""
+        return self.records * self.record_words
+
+    def count_prompts(self, load: float) -> float:
+        """Prompts of a lifetime at load R, one answer each: R * D_pre tokens."""
+        return load * self.tokens / self.record_words
+
+
+def cost_training(options: ModelOptions, work: Workload) -> int:
+    """Operations of training a model on the records."""
+    return count_flops(options, work.records, work.record_words).training
+
+
+def cost_sampling(options: ModelOptions, work: Workload, samples: int) -> int:
+    """Operations of one prompt's samples: the prompt is read once, every output word is written.
+
+    A word's attention covers what is before it. Outputs count in full length.
+    """
+    reading = count_flops(options, 1, work.prompt_words).forward
+    writing = sum(
+        count_flops(options, samples, 1, past=work.prompt_words + written).forward
+        for written in range(work.output_words - 1)  # the last word is written, not read
+    )
+    return reading + writing
+
+
+def cost_scoring(options: ModelOptions, work: Workload, samples: int) -> int:
+    """Operations of a verifier that reads a prompt's samples, with its question after each."""
+    return count_flops(options, samples, work.record_words + 1).forward
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A learned verifier as a cost: its shape, what made its training set, what trained it."""
+
+    verifier: ModelOptions
+    prompts: int
+    samples: int
+    records: int  # chains read in training, repeats counted
+
+
+@dataclass(frozen=True)
+class Bill:
+    """Operations of a lifetime: one training, and every answer at a load."""
+
+    training: int
+    sampling: int
+    verifier_training: int = 0  # with the samples that it is trained on
+    scoring: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.training + self.sampling + self.verifier_training + self.scoring
+
+
+def bill_large(options: ModelOptions, work: Workload, load: float) -> Bill:
+    """The larger model: trained, and one greedy answer a prompt."""
+    prompts = work.count_prompts(load)
+    return Bill(cost_training(options, work), round(prompts * cost_sampling(options, work, 1)))
+
+
+def bill_small(
+    options: ModelOptions, work: Workload, load: float, samples: int, selection: Selection | None
+) -> Bill:
+    """The smaller model: trained, ``samples`` a prompt, and a verifier where there is one."""
+    prompts = work.count_prompts(load)
+    training = cost_training(options, work)
+    sampling = round(prompts * cost_sampling(options, work, samples))
+    if selection is None:
+        return Bill(training, sampling)
+    taught = count_flops(selection.verifier, selection.records, work.record_words + 1).training
+    taught += selection.prompts * cost_sampling(options, work, selection.samples)
+    scoring = round(prompts * cost_scoring(selection.verifier, work, samples))
+    return Bill(training, sampling, taught, scoring)
+
+
+def find_charged_samples(
+    small: ModelOptions, large: ModelOptions, work: Workload, load: float, selection: Selection
+) -> int:
+    """The most samples a prompt with which the smaller side costs no more, all charged (or 0).
+
+    Costs grow by the same amount with every sample, so that two bills give all.
+    """
+    budget = bill_large(large, work, load).total
+    one = bill_small(small, work, load, 1, selection).total
+    each = bill_small(small, work, load, 2, selection).total - one
+    return max(0, math.floor((budget - one) / each) + 1)
