@@ -4,7 +4,8 @@ Contenders train on the same c03 problems at batch 256, one thread, taken in tur
 time of the process, the least of several rounds. Records a second is the comparable figure:
 the baselines write a record in 31 sub-word tokens and learn all of them (as the source's
 released configuration does), the lab writes 18 word tokens and learns the 11 of the output. Rows
-say how many parameters each model has; c03's own model has more than twice the source's.
+say how many parameters each model has; c03's own model has more than twice the source's. The last
+row is c03's nightly path as it is: bfloat16, at its own batch.
 
 Run: python benchmarks/lab_throughput.py [--rounds 5] [--steps 20]
 """
@@ -27,7 +28,7 @@ from lab_baselines import (
     write_problems,
 )
 
-from retest.experiments.c03_distribution_shift import MODEL
+from retest.experiments.c03_distribution_shift import MODEL, TRAINING
 from retest.lab.devices import open_device
 from retest.lab.model import ModelOptions, build_model, count_parameters
 from retest.lab.records import join_records
@@ -36,16 +37,19 @@ from retest.lab.training import TrainingOptions, train
 PROMPT_TOKENS = 7  # four letters, two functions, <think>
 
 
-def make_lab(name: str, shape: Mapping[str, object], is_mixed: bool = False) -> Contender:
-    """The lab's own loop on c03's records."""
+def make_lab(
+    name: str, shape: Mapping[str, object], is_mixed: bool = False, batch: int = BATCH
+) -> Contender:
+    """The lab's own loop on c03's records; a step is BATCH rows, in smaller batches or at once."""
     task, tokens = write_problems()
     records = join_records(tokens[:, :PROMPT_TOKENS], tokens[:, PROMPT_TOKENS:])
     options = ModelOptions(vocabulary=len(task.vocabulary), context=32, **shape)  # type: ignore[arg-type]
     model = build_model(options, 0, torch.device("cpu"))
 
     def run(steps: int) -> float:
+        how = TrainingOptions(steps=steps * BATCH // batch, batch=batch, is_mixed=is_mixed)
         began = time.process_time()
-        train(model, records, TrainingOptions(steps=steps, batch=BATCH, is_mixed=is_mixed), seed=0)
+        train(model, records, how, seed=0)
         return (time.process_time() - began) / steps
 
     return Contender(name, count_parameters(model), records.tokens.shape[1], run)
@@ -54,6 +58,7 @@ def make_lab(name: str, shape: Mapping[str, object], is_mixed: bool = False) -> 
 def list_contenders() -> list[Contender]:
     """Baselines first; the first of all is what ratios are to."""
     pilot = {key: MODEL[key] for key in ("depth", "width", "heads")}
+    nightly = {**pilot, "positions": MODEL["positions"]}
     learned, rope = ({**SOURCE_SHAPE, "positions": kind} for kind in ("learned", "rope"))
     return [
         *([make_hugging_face()] if has_hugging_face() else []),
@@ -62,6 +67,9 @@ def list_contenders() -> list[Contender]:
         make_lab("lab, source's shape, rope", rope),
         make_lab("lab, c03's own model, rope", {**pilot, "positions": "rope"}),
         make_lab("lab, c03's own model, bfloat16", {**pilot, "positions": "rope"}, is_mixed=True),
+        make_lab(
+            "lab, c03's nightly path", nightly, bool(TRAINING["is_mixed"]), int(TRAINING["batch"])
+        ),
     ]
 
 
