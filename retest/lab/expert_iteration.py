@@ -66,7 +66,7 @@ class Practice(NamedTuple):
 def iterate_experts(model: Transformer, sources: Sources, how: Rounds, seed: int) -> Practice:
     """Fit the model in place to its own rewarded outputs, round by round."""
     each = len(sources.prompts) // how.rounds
-    sampled = trained = 0
+    sampled = trained = steps = 0
     rewarded: list[float] = []
     for number in range(how.rounds):
         items = np.arange(number * each, (number + 1) * each)
@@ -81,8 +81,8 @@ def iterate_experts(model: Transformer, sources: Sources, how: Rounds, seed: int
         records = keep_rewarded(prompts, outputs, right, how.kept, sources.stop)
         if len(records.tokens):
             log = train(model, records, how.training, hash_seed("experts/order", seed, number))
-            trained += log.tokens
-    return Practice(sampled, trained, how.rounds * how.training.steps, rewarded)
+            trained, steps = trained + log.tokens, steps + how.training.steps
+    return Practice(sampled, trained, steps, rewarded)
 
 
 def keep_rewarded(

@@ -6,7 +6,7 @@ budget is a mean over prompts: every prompt gets as many samples (or steps) as i
 mean cost of one, and at least one. Knows nothing of arms and of how strategies are compared.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -224,31 +224,44 @@ def follow_walk(subject: Subject, budgets: Budgets) -> dict[str, Curve]:
     return curves
 
 
-def follow_all(subject: Subject, budgets: Budgets, cost: float) -> dict[str, Curve]:
-    """Every strategy and the oracle at one temperature; ``cost`` is the mean of a sample."""
-    greedy = write_greedily(subject)
-    rate = subject.rate(read_answers(greedy, subject.marks))
-    tokens = float(count_written(greedy, subject.marks.stop).mean())
+def follow_samples(subject: Subject, budgets: Budgets) -> dict[str, Curve]:
+    """What is made of independent samples: the pool's strategies, revisions, and the oracle."""
+    cost = probe_cost(subject, budgets.temperature)
     pool = draw_pool(subject, budgets.temperature, budgets.count(budgets.largest, cost))
     return {
-        "greedy": Curve(
-            dict.fromkeys(budgets.multiples, rate), dict.fromkeys(budgets.multiples, tokens)
-        ),
         **follow_pool(subject, pool, budgets, cost),
         "revision": follow_revisions(subject, pool, budgets, cost),
-        **follow_walk(subject, budgets),
     }
 
 
-def pick_temperatures(
-    by_temperature: Mapping[float, Mapping[str, Curve]], largest: int
-) -> dict[str, float]:
-    """For every strategy the temperature that is best at the largest budget; ties: the first."""
-    names = list(next(iter(by_temperature.values())))
-    return {
-        name: max(by_temperature, key=lambda each: by_temperature[each][name].accuracy[largest])
-        for name in names
-    }
+def follow_greedy(subject: Subject, budgets: Budgets) -> dict[str, Curve]:
+    """Answering once, which no budget changes."""
+    outputs = write_greedily(subject)
+    rate = subject.rate(read_answers(outputs, subject.marks))
+    tokens = float(count_written(outputs, subject.marks.stop).mean())
+    multiples = budgets.multiples
+    return {"greedy": Curve(dict.fromkeys(multiples, rate), dict.fromkeys(multiples, tokens))}
+
+
+FAMILIES: tuple[Callable[[Subject, Budgets], dict[str, Curve]], ...] = (
+    follow_greedy,
+    follow_samples,
+    follow_walk,
+)
+"""Ways to spend that share what is generated, and so a temperature."""
+
+
+def pick_temperature(tried: Mapping[float, Mapping[str, Curve]], largest: int) -> float:
+    """The temperature whose best strategy reaches most at the largest budget; ties: the first.
+
+    The oracle has no say.
+    """
+
+    def reach(temperature: float) -> float:
+        curves = tried[temperature]
+        return max(curve.accuracy[largest] for name, curve in curves.items() if name != ORACLE)
+
+    return max(tried, key=reach)
 
 
 def pick_strategies(

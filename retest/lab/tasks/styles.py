@@ -213,7 +213,8 @@ def count_written(outputs: Tensor | Tokens, stop: int) -> Tokens:
 class SteppedTask(Protocol):
     """What a task offers whose answers are reached in steps."""
 
-    longest: int
+    @property
+    def longest(self) -> int: ...
 
     @property
     def vocabulary(self) -> Vocabulary: ...
