@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sqlmodel import Session
 
 from retest.experiments import c02_protocol_gap as c02
+from retest.experiments.c02_showing import SHOWN_BUDGETS
 from retest.lab.decoding import decode_sampled
 from retest.lab.devices import open_device
 from retest.lab.expert_iteration import Policy, Rounds, Sources, follow_policy, iterate_experts
@@ -613,7 +614,7 @@ def test_outcomes_have_words_and_paths_lead_to_numbers() -> None:
     for words in c02.SHOWN.means.values():
         assert set(words) == {"CONSISTENT", "SHIFTED", "ATTENUATED", "UNDECIDED", "INVALID"}
     measures, _ = c02.run_task(
-        c02.PRIMARY, {**c02.CANARY_CONFIG, "budgets": list(c02.SHOWN_BUDGETS)}, 0, "cpu"
+        c02.PRIMARY, {**c02.CANARY_CONFIG, "budgets": list(SHOWN_BUDGETS)}, 0, "cpu"
     )
     paths = [number.path for number in c02.SHOWN.source_numbers]
     for curve in c02.SHOWN.curves:

@@ -11,14 +11,13 @@ budget; a later one bounds this to an order of magnitude more compute. The libra
 C2b is the library's. What the source did was compare released language models; here the same
 comparison is made by training, so that parameters, text and training compute are equal.
 
-Made fair to the claim and to its denial. NR has chains: a seventh of what it writes, and they are
-right when it begins one (gates), so that the gap is not there by construction. A base that only
-answers could never gain: its majority at any budget is its greedy answer. Nor is the gap closed
-by construction: bare answers that are wrong share out over 120 states, but evenly only where the
-base knows nothing at all. What strategies see is NR's own output; the oracle's coverage is shown
-and never decides. NR's strategy, and every temperature, is chosen on validation problems: the
-best of six on the test set itself would flatter NR, and a gap to each apart would give "shifted"
-six chances.
+Made fair to the claim and to its denial. NR has chains: a seventh of what it writes, and right
+when it begins one (gates), so that the gap is not there by construction; a base that only answers
+could never gain, since its majority at any budget is its greedy answer. Products in S_5 are the
+primary task because six answers, as in S_3, are covered by guessing. NR's strategy, and every
+temperature, is chosen on validation problems: the best of six on the test set itself would flatter
+NR, and a gap to each apart would give "shifted" six chances. The oracle's coverage is shown and
+never decides; where only it closes the gap, the claim is qualified: selection lacks, not ability.
 
 Compute is charged: tokens that are generated count, rejected proposals and revised attempts with
 them; R's sampling while it trained is given to NR as further steps (retest/lab/post_training.py).
@@ -27,18 +26,9 @@ them; R's sampling while it trained is given to NR as further steps (retest/lab/
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from retest.experiments.c02_showing import show
 from retest.experiments.readings import read_controls
-from retest.protocol import (
-    Arm,
-    Control,
-    Estimand,
-    Profile,
-    Protocol,
-    Reading,
-    Sample,
-    SeedResult,
-)
-from retest.showing import Curve, Showing, SourceNumber
+from retest.protocol import Arm, Control, Estimand, Profile, Protocol, Reading, Sample, SeedResult
 
 if TYPE_CHECKING:
     from retest.lab.post_training import Recipe
@@ -88,6 +78,20 @@ CANNOT_SHOW = (
     "selection among the same samples would reach. Nothing beyond 64 times R's tokens is run: "
     "'unlimited' is read off the slope, which is itself a number of one decade."
 )
+
+
+ARMS = (
+    Arm("base", "warm-up on full chains, then 60 % bare answers, 25 % chains that leave out every "
+        "other step, 15 % full chains, a tenth of them with a corrected step"),
+    Arm("R", "the base after rounds of sampling, keeping what the final answer rewards, fitting"),
+    Arm("NR", "the base after as much more of its own text, R's sampling included"),
+    Arm("R_distill", "the base after as many tokens of full chains: imitation, no reward"),
+    Arm("R_grpo", "the base after group policy gradients on the same reward (full only)"),
+    Arm("permutations_3", "the same with products in S_3, where answers are six (full only)"),
+    Arm("modular", "the same with operations on numbers below 11 (full only)"),
+    Arm("agreeing_errors", "the same from a text whose bare answers are mostly wrong, and alike: "
+        "what majorities cannot outvote (full only)"),
+)  # fmt: skip
 
 
 def describe_gap(name: str, budget: str) -> Estimand:
@@ -200,27 +204,7 @@ PROTOCOL = Protocol(
     ),
     canary="twins of one block and 16 channels after 48 steps, budgets 1, 2, 4, under seed 0",
     alpha=0.05,
-    arms=(
-        Arm(
-            "base",
-            "warm-up on full chains, then 60 % bare answers, 25 % chains that leave out "
-            "every other step, 15 % full chains, a tenth of them with a corrected step",
-        ),
-        Arm(
-            "R",
-            "the base after rounds of sampling, keeping what the final answer rewards, and fitting",
-        ),
-        Arm("NR", "the base after as much more of its own text, R's sampling included"),
-        Arm("R_distill", "the base after as many tokens of full chains: imitation, no reward"),
-        Arm("R_grpo", "the base after group policy gradients on the same reward (full only)"),
-        Arm("permutations_3", "the same with products in S_3, where there are six answers (full)"),
-        Arm("modular", "the same with chains of operations on numbers below 11 (full)"),
-        Arm(
-            "agreeing_errors",
-            "the same from a text whose bare answers are mostly wrong and "
-            "alike: what majorities cannot outvote (full)",
-        ),
-    ),
+    arms=ARMS,
     readings=(
         Reading(
             "C2a",
@@ -303,133 +287,7 @@ PROTOCOL = Protocol(
     max_failed_controls=0.05,
 )
 
-# --- What results show, written before any seed was run ----------------------------------------
-
-SHOWN_BUDGETS = (1, 2, 4, 8, 16, 32, 64)
-
-
-def trace(path: str) -> tuple[tuple[float, str], ...]:
-    """One path at every budget; without a place for the budget a level line."""
-    return tuple((b, f"{PRIMARY}.{path.format(b=f'b{b}')}") for b in SHOWN_BUDGETS)
-
-
-SHOWN = Showing(
-    source_numbers=(
-        SourceNumber(
-            "gap that is left at the largest budget, without a verifier",
-            "in words only (well behind, at an extremely high budget)",
-            "abstract of arXiv:2504.14047v1; no table was verified",
-            f"{PRIMARY}.gap.b64",
-        ),
-        SourceNumber(
-            "the same at an order of magnitude more compute",
-            "in words only (not matched)",
-            "abstract of a later version of arXiv:2504.14047; no table was verified",
-            f"{PRIMARY}.gap.b16",
-        ),
-        SourceNumber(
-            "share of the gap that is closed without training (theirs by steering, ours by "
-            "spending 64 times the tokens: not the same intervention)",
-            "up to 91 %, steering 12 % of the tokens",
-            "arXiv:2510.07364, a rider of the library's note",
-            f"{PRIMARY}.recovered.b64",
-        ),
-        SourceNumber(
-            "what a perfect selection among the same samples would leave (a bound, no method)",
-            "not given",
-            "arXiv:2504.14047",
-            f"{PRIMARY}.gaps.coverage.b64",
-        ),
-    ),
-    curves=(
-        Curve(
-            "accuracy_by_budget",
-            "Accuracy of NR by what it spends, with R answering once",
-            "generated tokens, as a multiple of R's",
-            "accuracy",
-            {
-                **{f"NR, {name}": trace(f"nr.{name}.{{b}}") for name in VERIFIER_FREE},
-                "NR, coverage (oracle)": trace("nr.coverage.{b}"),
-                "R, greedy": trace("arms.R.greedy"),
-                "R, majority of 8": trace("arms.R.majority_8"),
-                "distilled, greedy": trace("arms.R_distill.greedy"),
-            },
-            is_log_x=True,
-        ),
-        Curve(
-            "gap_by_budget",
-            "What NR is behind R, by what it spends",
-            "generated tokens, as a multiple of R's",
-            "accuracy of R minus accuracy of NR",
-            {
-                "strategy that validation picks": trace("gap.{b}"),
-                **{name: trace(f"gaps.{name}.{{b}}") for name in VERIFIER_FREE},
-                "coverage (oracle)": trace("gaps.coverage.{b}"),
-            },
-            is_log_x=True,
-        ),
-    ),
-    means={
-        "C2a": {
-            "CONSISTENT": (
-                "As the source has it in its later wording: at 16 times the tokens, and choosing "
-                "among six ways to spend them, the twin without rewards was still at least .05 "
-                "behind. Extra tokens buy what training made of them."
-            ),
-            "SHIFTED": (
-                "At 16 times the tokens a way without a verifier reached the rewarded twin within "
-                "two points: in this setting the gap is a matter of how the base is sampled."
-            ),
-            "ATTENUATED": (
-                "At 16 times the tokens something is left, more than nothing and less than .05."
-            ),
-            "UNDECIDED": "The seeds so far do not say which side of .05 the gap at 16 times is.",
-            "INVALID": (
-                "A gate failed: there was no gap to begin with, or NR had no chains to find, or "
-                "reading answers did not work. The gap says nothing then."
-            ),
-        },
-        "C2b": {
-            "CONSISTENT": (
-                "Also as the library words it: a gap of .05 or more is left at 64 times the tokens "
-                "and no longer shrinks, so that more of the same would not close it. Whether a "
-                "verifier would is what the line of coverage shows."
-            ),
-            "SHIFTED": (
-                "The strong wording does not hold here: either the gap was closed at 64 times the "
-                "tokens, or it was still shrinking there, so that it depends on the budget. "
-                "'Regardless of the budget' is then more than can be said, even where C2a holds."
-            ),
-            "ATTENUATED": (
-                "At 64 times the tokens the gap, or its change, lies just outside what the claim "
-                "says, by less than we care for."
-            ),
-            "UNDECIDED": (
-                "The seeds so far do not say whether a gap stays at 64 times the tokens, or "
-                "whether it still shrinks."
-            ),
-            "INVALID": (
-                "A gate failed: there was no gap to begin with, or NR had no chains to find, or "
-                "reading answers did not work."
-            ),
-        },
-        "all": {
-            "CONSISTENT": (
-                "The claim as the library words it stands in this setting, at an order of "
-                "magnitude and at the largest budget alike. Where coverage reaches R all the same, "
-                "read it as qualified: what is missing is a way to choose, not the ability."
-            ),
-            "SHIFTED": (
-                "The claim as worded does not stand in this setting: a reading of it fails. The "
-                "two readings say which; if only C2b fails, the bounded wording of the source's "
-                "later version is the one to keep."
-            ),
-            "ATTENUATED": "The claim stands in direction, with a gap smaller than its threshold.",
-            "UNDECIDED": "No reading is settled against the claim, and not all are for it.",
-            "INVALID": "A gate failed on too many seeds, and nothing is concluded.",
-        },
-    },
-)
+SHOWN = show(PRIMARY, VERIFIER_FREE)
 
 # --- One seed ----------------------------------------------------------------------------------
 
