@@ -15,7 +15,7 @@ from retest.lab.tasks.format_noise import (
     damage_prompts,
     find_ceiling,
     find_chances,
-    refuse_as_released,
+    match_as_released,
     write_damaged_records,
 )
 from retest.lab.tasks.string_arms import NAMES
@@ -139,7 +139,7 @@ def test_perfect_outputs_are_refused_by_it_and_accepted_here(kind: str) -> None:
     damaged = damage_prompts(TASK, PROMPTS, Noise(kind, 0.2), 1)  # type: ignore[arg-type]
     gold = write_gold(TASK, GROUPS)
     marked = sum(MARK in prompt for prompt in damaged) / len(damaged)
-    assert refuse_as_released(TASK, damaged, gold) == marked
+    assert match_as_released(TASK, damaged, gold, gold) == pytest.approx(1 - marked)
     assert (marked == 0) == (kind == "delete")
     composition = GROUPS[0].composition
     assert all(judge_output(TASK, composition, right, right).full for right in gold)

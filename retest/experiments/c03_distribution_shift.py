@@ -75,7 +75,7 @@ ARMS: dict[str, dict[str, Any]] = {
 DOSES = {2: "replicate", 4: "diverse4", 6: "diverse6", 8: "diverse8"}
 DECISIVE = ("replicate", "diverse8")  # the arms that the estimands are read from
 MODEL = {"depth": 3, "width": 64, "heads": 4, "positions": "rope", "context": 32}
-TRAINING = {"steps": 1600, "batch": 64, "learning_rate": 3e-3, "is_mixed": True}
+TRAINING = {"steps": 1400, "batch": 64, "learning_rate": 3e-3, "is_mixed": True}
 USUAL = {"model": MODEL, "training": TRAINING}
 
 # --- The registered record ---------------------------------------------------------------------
@@ -164,7 +164,7 @@ PROTOCOL = Protocol(
         "does-written-reasoning-carry-over-beyond-the-training-distribution",
     ),
     transfer="analogue",
-    scale="transformers of about 150,000 parameters, trained from nothing on 1.8 M tokens",
+    scale="transformers of about 150,000 parameters, trained from nothing on 1.6 M tokens",
     cannot_show=CANNOT_SHOW,
     arms=ARM_MEANINGS,
     estimands=(
@@ -206,7 +206,7 @@ PROTOCOL = Protocol(
             concludes=False,
         ),
         "nightly": Profile(
-            config={"arms": list(DOSES.values()), "test_items": 500, **USUAL}, seed_cost_s=140.0
+            config={"arms": list(DOSES.values()), "test_items": 500, **USUAL}, seed_cost_s=130.0
         ),
         "full": Profile(
             config={"arms": list(ARMS), "test_items": 2000, **USUAL}, seed_cost_s=900.0
@@ -238,6 +238,7 @@ SOURCE_NUMBERS = (
     ("one step", "fails", f"Figure 8, {BY_A_SECONDARY}", "steps_1.full"),
     ("three steps", "fails", f"Figure 8, {BY_A_SECONDARY}", "steps_3.full"),
     ("insertion at .2", "the worst kind", f"Figure 9, {BY_A_SECONDARY}", "insert_20.full"),
+    ("the same by the scoring of its released code", "not given", "-", "insert_20.released_full"),
     ("replacement at .2", "less harm", f"Figure 9, {BY_A_SECONDARY}", "modify_20.full"),
     ("right outputs refused by its scoring, insertion at .2", "not given", "its released code",
      "insert_20.released_refuses"),

@@ -23,7 +23,7 @@ from retest.lab.tasks.format_noise import (
     damage_prompts,
     find_ceiling,
     find_chances,
-    refuse_as_released,
+    match_as_released,
 )
 from retest.lab.tasks.strings import ANSWER, STOP, Problems, StringTask, write_prompts
 from retest.protocol import SAMPLES_KEPT, Sample
@@ -71,8 +71,9 @@ def score_chains(model: Transformer, task: StringTask, test: ChainTest) -> Chain
     ``foreign_gold`` scores each output against the right output of the next item, and
     ``planted_fault`` right outputs with one token changed: a working judge refuses both, and
     accepts every right output (``perfect``). ``released_refuses`` is the share of right outputs
-    that the source's released code would call wrong. Noise has a ``ceiling``, and exact match is
-    compared with that of these very items (``above_ceiling``).
+    that the source's released code would call wrong, ``released_full`` its exact match of what
+    the model wrote. Noise has a ``ceiling``, and exact match is compared with that of these very
+    items (``above_ceiling``).
     """
     prompts, gold = test.write_prompts(task), write_gold(task, test.groups)
     outputs = decode_chains(model, task, prompts, gold)
@@ -83,7 +84,8 @@ def score_chains(model: Transformer, task: StringTask, test: ChainTest) -> Chain
     rates["fluent_but_wrong"] = find_share([s.is_fluent and not s.full for s in scores])
     rates["by_composition"] = average_apart(test.compositions, scores)
     rates |= check_judge(task, gold, outputs)
-    rates["released_refuses"] = refuse_as_released(task, prompts, gold)
+    rates["released_refuses"] = 1 - match_as_released(task, prompts, gold, gold)
+    rates["released_full"] = match_as_released(task, prompts, outputs, gold)
     if test.noise is None:
         rates["answer_after_right_step"] = find_share(judge_forced_answers(model, task, test))
     else:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from retest.lab.scores import measure_bleu, measure_edit_distance
+from retest.lab.scores import ORDERS, measure_bleu, measure_edit_distance
 from retest.lab.tasks.strings import (
     ANSWER,
     LETTERS,
@@ -98,7 +98,9 @@ def measure_text_distance(task: StringTask, output: list[int], gold: list[int]) 
 def measure_text_bleu(task: StringTask, output: list[int], gold: list[int]) -> float:
     """BLEU over words; two empty texts are alike."""
     wrote, right = drop_stop(task, output), drop_stop(task, gold)
-    return measure_bleu(wrote, right) if wrote or right else 1.0
+    if wrote == right and (not wrote or len(wrote) >= max(ORDERS)):
+        return 1.0
+    return measure_bleu(wrote, right)
 
 
 def split_at_answer(task: StringTask, output: list[int]) -> tuple[list[int], list[int]]:

@@ -231,13 +231,19 @@ def cut_as_released(prompt: str, output: str) -> str:
     return f"{prompt} {output}".replace(UNKNOWN, "")[len(prompt) :].strip()
 
 
-def refuse_as_released(
-    task: StringTask, prompts: Sequence[Sequence[int]], gold: Sequence[Sequence[int]]
+def match_as_released(
+    task: StringTask,
+    prompts: Sequence[Sequence[int]],
+    outputs: Sequence[Sequence[int]],
+    gold: Sequence[Sequence[int]],
 ) -> float:
-    """The share of perfect outputs that the released code's exact match calls wrong."""
-    refused = []
-    for prompt, right in zip(prompts, gold, strict=True):
-        text = " ".join(task.vocabulary.decode(right[:-1]))
-        given = " ".join(task.vocabulary.decode(prompt))
-        refused.append(cut_as_released(given, text) != text)
-    return sum(refused) / len(refused)
+    """Exact match of outputs as the released code would score it."""
+    texts = [
+        [" ".join(task.vocabulary.decode(row)).removesuffix(f" {STOP}") for row in rows]
+        for rows in (prompts, outputs, gold)
+    ]
+    matches = [
+        cut_as_released(prompt, output) == right
+        for prompt, output, right in zip(*texts, strict=True)
+    ]
+    return float(sum(matches) / len(matches))
