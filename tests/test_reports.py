@@ -17,7 +17,7 @@ from sqlmodel import Session, select
 from db.columns import stored_id
 from db.engine import open_database, open_session
 from db.errors import ReportUnwritable, UsageError
-from db.models import Anchor, Evidence, Line, Paper
+from db.models import Anchor, Evidence, Line, Paper, Verdict
 from reassay.cli import run
 from reports.escaping import escape_markdown
 from reports.lead import Lead, LeadFacts, write_lead
@@ -406,6 +406,31 @@ def test_local_numbers_carry_unit_interval_n_and_run_set(session: Session, tmp_p
         assert "c04 v1 nightly, seeds 0-135" in text
         assert "136" in text
         assert "about 90 more seeds needed" in text
+
+
+def test_readings_stand_beside_the_whole_claim(session: Session, tmp_path: Path) -> None:
+    """With their statements on the line page; by name and word on the morning page."""
+    fill_library(session)
+    (row,) = LOCAL["experiments"]
+    readings = [
+        {"name": "C4a", "statement": "Flat in dispatch.", "estimands": ["slope"],
+         "outcome": "CONSISTENT", "seeds_to_go": 0},
+        {"name": "C4b", "statement": "Flat in <b>Sudoku</b>.", "estimands": ["slope"],
+         "outcome": "UNDECIDED", "seeds_to_go": 40},
+    ]  # fmt: skip
+    for verdict in session.exec(select(Verdict).where(Verdict.local == "undecided")).all():
+        verdict.local_detail = {"experiments": [{**row, "readings": readings}]}
+        session.add(verdict)
+    session.commit()
+    pages = write(session, tmp_path)
+    line = next(text for name, text in pages.items() if name.startswith("line") and "md" in name)
+    assert "- Reading C4a, consistent: Flat in dispatch." in line
+    assert "- Reading C4b, undecided (about 40 more seeds needed): Flat in &lt;b&gt;" in line
+    html = next(text for name, text in pages.items() if name.startswith("line") and "html" in name)
+    assert "<li>Reading C4a, consistent: Flat in dispatch.</li>" in html
+    morning = pages["morning.md"]
+    assert "read as C4a consistent, C4b undecided" in morning and "Flat in" not in morning
+    assert "(analogue)" in morning and "undecided" in morning, "the word is the whole claim's"
 
 
 def test_no_page_says_more_than_may_be_said(session: Session, tmp_path: Path) -> None:
