@@ -196,13 +196,13 @@ PROTOCOL = Protocol(
         Control(
             name="planted_majority_accuracy",
             meaning=(
-                "accuracy of the majority among samples drawn from a distribution with .30 on the "
-                "right answer and the rest shared out, as many as the largest budget pays for"
+                "accuracy of the majority of 64 samples from a distribution that is planted: .30 "
+                "on the right answer, the rest shared out among the others"
             ),
             minimum=0.95,
         ),
     ),
-    canary="twins of one block and 16 channels after 48 steps, budgets 1, 2, 4, under seed 0",
+    canary="twins of one block and 16 channels after 68 steps, budgets 1, 2, 4, under seed 0",
     alpha=0.05,
     arms=ARMS,
     readings=(
@@ -222,20 +222,20 @@ PROTOCOL = Protocol(
         "smoke": Profile(
             config={
                 "arms": ["base", "R", "NR", "R_distill"],
-                "tasks": size([PRIMARY], 4, 6),
+                "tasks": size([PRIMARY], 3, 5),
                 "mixture": MIXTURE,
-                "items": {"validation": 30, "test": 100},
+                "items": {"validation": 20, "test": 80},
                 "budgets": [1, 2, 4],
                 "temperatures": [1.0],
-                "model": {**MODEL, "depth": 2, "width": 48},
-                "warm_steps": 80,
-                "pretraining_steps": 120,
+                "model": MODEL,
+                "warm_steps": 200,
+                "pretraining_steps": 180,
                 "rounds": {"rounds": 1, "samples": 4, "steps": 30},
-                "practice_prompts": 256,
+                "practice_prompts": 512,
                 "rates": [1e-3],
-                "training": {**TRAINING, "is_mixed": False},
+                "training": TRAINING,
             },
-            seed_cost_s=12.0,
+            seed_cost_s=22.0,
             concludes=False,
         ),
         "nightly": Profile(
@@ -298,9 +298,10 @@ def run_seed(seed: int, profile: str, device: str) -> SeedResult:
     found: dict[str, Any] = {}
     samples: dict[str, dict[str, list[Sample]]] = {}
     for name in config["tasks"]:
-        found[name], samples_by_arm = run_task(name, config, seed, device)
-        for arm, rows in samples_by_arm.items():
-            samples.setdefault(arm, {})[name] = rows
+        found[name], shown = run_task(name, config, seed, device)
+        for arm, ways in shown.items():
+            kept = {f"{name}, {way}": rows for way, rows in ways.items()}
+            samples.setdefault(arm, {}).update(kept)
     return SeedResult(
         estimates=read_estimates(found[PRIMARY]),
         controls=read_controls(PROTOCOL, found[PRIMARY]["gates"]),
@@ -332,7 +333,7 @@ def read_estimates(measures: Mapping[str, Any]) -> dict[str, float]:
 
 def run_task(
     name: str, config: Mapping[str, Any], seed: int, device: str
-) -> tuple[dict[str, Any], dict[str, list[Sample]]]:
+) -> tuple[dict[str, Any], dict[str, dict[str, list[Sample]]]]:
     """Train the twins on one task; what they and NR's strategies reach, and samples by arm."""
     from retest.lab import twin_gaps
     from retest.lab.devices import open_device
@@ -352,7 +353,7 @@ def run_task(
     unit, multiples = arms["R"]["mean_tokens"], tuple(config["budgets"])
     sweep = twin_gaps.Sweep(multiples, tuple(config["temperatures"]), VERIFIER_FREE, ALPHA)
     followed = twin_gaps.follow_twin(subjects["NR"], sets.validation, sweep, unit)
-    gates = twin_gaps.measure_gates(subjects["R"], subjects["NR"], arms, unit * max(multiples))
+    gates = twin_gaps.measure_gates(subjects["R"], subjects["NR"], arms)
     gates["compute_ratio"] = twins["NR"].cost / twins["R"].cost
     gaps = twin_gaps.compare(arms["R"]["greedy"], arms["NR"]["greedy"], followed)
     samples = {arm: twin_gaps.show_samples(task, subject) for arm, subject in subjects.items()}
@@ -403,9 +404,9 @@ CANARY_CONFIG: dict[str, Any] = {
     "items": {"validation": 8, "test": 12},
     "model": {**MODEL, "depth": 1, "width": 16},
     "warm_steps": 8,
-    "pretraining_steps": 40,
+    "pretraining_steps": 60,
     "rounds": {"rounds": 2, "samples": 4, "steps": 4},
-    "practice_prompts": 128,
+    "practice_prompts": 256,
     "training": {**TRAINING, "batch": 32, "is_mixed": False},
 }
 

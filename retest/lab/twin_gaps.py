@@ -28,7 +28,7 @@ from retest.lab.tasks.style_checks import (
     rate_planted_majority,
     rate_planted_wrong,
 )
-from retest.lab.tasks.styles import Stepped, SteppedTask, count_written, read_answers
+from retest.lab.tasks.styles import Stepped, SteppedTask, Tokens, count_written, read_answers
 from retest.protocol import SAMPLES_KEPT, Sample
 
 MAJORITY = 8  # samples of an arm that answers by majority
@@ -120,13 +120,11 @@ def key_budgets(by_budget: Mapping[int, Any]) -> dict[str, Any]:
     return {f"b{budget}": value for budget, value in by_budget.items()}
 
 
-def measure_gates(
-    rewarded: Subject, other: Subject, arms: Mapping[str, Any], largest_tokens: float
-) -> dict[str, float]:
-    """What must hold before a gap says anything; ``largest_tokens`` is the largest budget."""
+def measure_gates(rewarded: Subject, other: Subject, arms: Mapping[str, Any]) -> dict[str, float]:
+    """What must hold before a gap says anything."""
     problems, marks = other.problems, other.marks
     pool = draw_pool(other, 1.0, COVERED_AT)
-    samples = max(1, int(largest_tokens / float(pool.tokens.mean())))
+    planted = rate_planted_majority(problems, marks, COVERED_AT, other.seed)
     read = [float((pool.answers != NO_ANSWER).mean())]
     return {
         "greedy_gap": arms["R"]["greedy"] - arms["NR"]["greedy"],
@@ -136,7 +134,7 @@ def measure_gates(
         "forced_chain_accuracy": rate_forced_chain(other),
         "gold_accuracy": rate_gold(problems, marks),
         "planted_wrong_accuracy": rate_planted_wrong(problems, marks),
-        "planted_majority_accuracy": rate_planted_majority(problems, marks, samples, other.seed),
+        "planted_majority_accuracy": planted,
     }
 
 
@@ -151,11 +149,20 @@ def share_covered(rewarded: Subject, other: Subject, pool: Pool) -> float:
     return float(find_covered(pool.answers, gold)[is_open].mean()) if is_open.any() else 0.0
 
 
-def show_samples(task: SteppedTask, subject: Subject) -> list[Sample]:
-    """The first few greedy outputs, as words."""
-    outputs = write_greedily(subject)
-    answers, lengths = read_answers(outputs, task.marks), count_written(outputs, task.marks.stop)
+def show_samples(task: SteppedTask, subject: Subject) -> dict[str, list[Sample]]:
+    """The first few problems, answered greedily and by one sample, as words."""
+    first = replace(subject, problems=subject.problems.take(slice(0, SAMPLES_KEPT)))
+    written = {
+        "greedy": write_greedily(first),
+        "sampled": draw_pool(first, 1.0, 1).outputs[:, 0],
+    }
+    return {way: describe_outputs(task, first, outputs) for way, outputs in written.items()}
+
+
+def describe_outputs(task: SteppedTask, subject: Subject, outputs: Tokens) -> list[Sample]:
+    """Each output [n, w] of the subject's problems as words, with the verifier's word."""
     words, problems = task.vocabulary, subject.problems
+    answers, lengths = read_answers(outputs, task.marks), count_written(outputs, task.marks.stop)
     return [
         Sample(
             prompt=" ".join(words.decode(problems.prompts[row].tolist())),
@@ -163,7 +170,7 @@ def show_samples(task: SteppedTask, subject: Subject) -> list[Sample]:
             output=" ".join(words.decode(outputs[row, : lengths[row]].tolist())),
             verdict=judge_answer(int(answers[row]), int(problems.gold[row])),
         )
-        for row in range(min(SAMPLES_KEPT, len(problems)))
+        for row in range(len(problems))
     ]
 
 
