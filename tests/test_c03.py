@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from sqlmodel import Session
 
 from retest.experiments import c03_distribution_shift as c03
 from retest.lab.item_seeds import open_stream
@@ -27,7 +28,9 @@ from retest.lab.tasks.string_arms import (
 from retest.lab.tasks.string_functions import find_commuting
 from retest.lab.tasks.strings import StringTask, parse_composition, split_elements
 from retest.outcomes import read_stream
-from retest.protocol import SeedResult
+from retest.protocol import Outcome, SeedResult
+from retest.results import read_state
+from tests.synthetic_ledger import fail_control, fill_stream, say
 
 TASK = StringTask(NAMES)
 TINY = {
@@ -101,33 +104,50 @@ def test_what_is_shown_is_measured(everything: SeedResult) -> None:
         assert isinstance(find_number(everything.measures, path), float), path
 
 
-# Means of (composition, length, steps, composition after eight functions) over twelve seeds.
-DECISIONS = [
-    ((1.0, 1.0, 0.95, 0.02), ("CONSISTENT", "SHIFTED", "SHIFTED")),  # qualified
-    ((1.0, 1.0, 0.95, 0.98), ("CONSISTENT", "CONSISTENT", "CONSISTENT")),
-    ((0.02, 1.0, 0.95, 0.02), ("ATTENUATED", "SHIFTED", "SHIFTED")),  # moved, in time
-    ((1.0, 1.0, 0.95, 0.5), ("CONSISTENT", "UNDECIDED", "UNDECIDED")),
-    ((1.0, 0.5, 0.95, 0.98), ("UNDECIDED", "CONSISTENT", "UNDECIDED")),
+# What (C3a, C3b, the whole claim) are for what the gaps are.
+DECISIONS: list[tuple[dict[str, Outcome], tuple[Outcome, Outcome, Outcome]]] = [
+    ({}, ("CONSISTENT", "CONSISTENT", "CONSISTENT")),
+    ({"gap_composition_diverse": "SHIFTED"}, ("CONSISTENT", "SHIFTED", "SHIFTED")),  # qualified
+    ({"gap_composition_diverse": "UNDECIDED"}, ("CONSISTENT", "UNDECIDED", "UNDECIDED")),
+    ({"gap_composition": "SHIFTED"}, ("SHIFTED", "CONSISTENT", "SHIFTED")),
+    ({"gap_length": "SHIFTED"}, ("SHIFTED", "CONSISTENT", "SHIFTED")),
+    ({"gap_steps": "SHIFTED"}, ("SHIFTED", "CONSISTENT", "SHIFTED")),
+    ({"gap_steps": "ATTENUATED"}, ("ATTENUATED", "CONSISTENT", "ATTENUATED")),
+    ({"gap_length": "UNDECIDED"}, ("UNDECIDED", "CONSISTENT", "UNDECIDED")),
+    (
+        {"gap_length": "UNDECIDED", "gap_composition_diverse": "SHIFTED"},
+        ("UNDECIDED", "SHIFTED", "SHIFTED"),
+    ),
 ]
 
 
-@pytest.mark.parametrize(("means", "outcomes"), DECISIONS)
+@pytest.mark.parametrize(("gaps", "outcomes"), DECISIONS)
 def test_outcomes_are_read_as_registered(
-    means: tuple[float, ...], outcomes: tuple[str, ...]
+    session: Session, gaps: dict[str, Outcome], outcomes: tuple[Outcome, ...]
 ) -> None:
-    protocol = c03.PROTOCOL
-    values = [
-        [min(1.0, max(0.0, mean + 0.02 * (-1) ** seed)) for seed in range(12)] for mean in means
-    ]
-    state = read_stream(protocol.estimands, values, protocol.alpha, protocol.readings)
-    assert [*(reading.outcome for reading in state.readings), state.outcome] == list(outcomes)
+    stream = fill_stream(session, c03.PROTOCOL, say(c03.PROTOCOL, gaps))
+    result = read_state(session, stream, c03.PROTOCOL)
+    readings = [result.judge(reading) for reading in result.state.readings]
+    assert (*readings, result.outcome) == outcomes
 
 
-def test_an_axis_that_keeps_its_score_is_shifted_in_the_end() -> None:
+@pytest.mark.parametrize("control", [control.name for control in c03.PROTOCOL.controls])
+def test_any_control_that_fails_makes_it_invalid(session: Session, control: str) -> None:
+    failing = {c.name: fail_control(c) for c in c03.PROTOCOL.controls if c.name == control}
+    stream = fill_stream(session, c03.PROTOCOL, say(c03.PROTOCOL, seeds=12), failing)
+    result = read_state(session, stream, c03.PROTOCOL)
+    assert result.outcome == "INVALID" and control in " ".join(result.reasons)
+    assert {result.judge(reading) for reading in result.state.readings} == {"INVALID"}
+
+
+def test_a_dozen_seeds_like_the_pilots_are_enough() -> None:
+    """What pilot seeds gave: the claim is qualified after twelve."""
     protocol = c03.PROTOCOL
-    values = [[0.0] * 80, *([1.0] * 80 for _ in range(3))]
+    pilots = [(1.0, 0.006), (0.999, 0.026), (0.962, 0.083), (0.999, 0.175), (1.0, 0.097)]
+    steps, diverse = ([pilots[seed % 5][column] for seed in range(14)] for column in (0, 1))
+    values = [[1.0] * 14, [1.0] * 14, steps, diverse]
     state = read_stream(protocol.estimands, values, protocol.alpha, protocol.readings)
-    assert [reading.outcome for reading in state.readings] == ["SHIFTED", "CONSISTENT"]
+    assert [reading.outcome for reading in state.readings] == ["CONSISTENT", "SHIFTED"]
     assert state.outcome == "SHIFTED"
 
 
