@@ -10,8 +10,15 @@ to a wanted outcome, for tests of decision tables:
 
     fill_stream(session, PROTOCOL, say(PROTOCOL), controls={"learned": 0.0})  # INVALID
     fill_stream(session, PROTOCOL, say(PROTOCOL), misses_canary=True)  # INVALID
+
+A whole decision table, row by row:
+
+    @pytest.mark.parametrize("row", list_rows(PROTOCOL), ids=name_row)
+    def test_the_decision_table(session: Session, row: Row) -> None:
+        assert read_row(session, PROTOCOL, row) == join_row(PROTOCOL, row)
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,6 +29,7 @@ from db.columns import stored_id
 from db.models import SeedRun, Stream
 from retest.canaries import record_canary
 from retest.measurements import store_result
+from retest.outcomes import read_stream
 from retest.protocol import (
     Control,
     ControlReading,
@@ -32,6 +40,7 @@ from retest.protocol import (
     SeedResult,
     derive_seed,
 )
+from retest.results import read_state
 from retest.streams import open_stream
 
 BEGAN = datetime(2026, 1, 5, 2, 0, tzinfo=UTC)
@@ -40,6 +49,9 @@ ENVIRONMENT = {"device": "cpu", "threads": 1, "torch": "2.13", "python": "3.12",
 ENOUGH_SEEDS = 240  # for most outcomes that say() can bring about
 
 Values = Mapping[str, float]
+Row = dict[str, Outcome]  # estimand -> the outcome that its seeds say
+OUTCOMES: tuple[Outcome, ...] = ("CONSISTENT", "SHIFTED", "ATTENUATED", "UNDECIDED")
+MOST_SEEDS = 1000  # of a row; an outcome that takes more is left out of the table
 
 
 def fill_stream(
@@ -148,6 +160,77 @@ def place(estimand: Estimand, outcome: Outcome) -> float:
         return end + direction * margin / 2
     assert room > 0, f"{estimand.name} can never be SHIFTED: its margin reaches its bounds"
     return end + direction * (margin + room / 2)
+
+
+def list_rows(protocol: Protocol, deviating: int = 2) -> list[Row]:
+    """Rows of a decision table: up to two estimands are not CONSISTENT, in every way.
+
+    Outcomes that an estimand cannot reach (within a thousand seeds) are left out.
+    """
+    reachable = {
+        estimand.name: [o for o in OUTCOMES if count_seeds(protocol, {estimand.name: o})]
+        for estimand in protocol.estimands
+    }
+    rows: list[Row] = []
+    for outcomes in itertools.product(*reachable.values()):
+        if sum(outcome != "CONSISTENT" for outcome in outcomes) <= deviating:
+            rows.append(dict(zip(reachable, outcomes, strict=True)))
+    return rows
+
+
+def count_seeds(protocol: Protocol, row: Row) -> int | None:
+    """Seeds with which each estimand reaches its outcome, and what they join to is reached."""
+    for seeds in (60, 120, ENOUGH_SEEDS, 500, MOST_SEEDS):
+        try:
+            estimates = say(protocol, row, seeds)
+        except AssertionError:
+            return None
+        columns = [[each[e.name] for each in estimates] for e in protocol.estimands]
+        state = read_stream(protocol.estimands, columns, protocol.alpha, protocol.readings)
+        found = {one.name: one.outcome for one in (*state.estimands, *state.readings)}
+        wanted = {e.name: row.get(e.name, "CONSISTENT") for e in protocol.estimands}
+        if {"all": state.outcome, **found} == {**join_row(protocol, row), **wanted}:
+            return seeds
+    return None
+
+
+def join_row(protocol: Protocol, row: Row) -> dict[str, Outcome]:
+    """What a row says of each reading, and of the whole claim (``all``), by words alone.
+
+    Shifted when one of the estimands is, else attenuated when one is, else undecided when one
+    is, else consistent.
+    """
+    parts = {reading.name: reading.estimands for reading in protocol.readings}
+    parts["all"] = tuple(estimand.name for estimand in protocol.estimands)
+    order: tuple[Outcome, ...] = ("SHIFTED", "ATTENUATED", "UNDECIDED", "CONSISTENT")
+    return {
+        part: next(o for o in order if o in {row.get(name, "CONSISTENT") for name in names})
+        for part, names in parts.items()
+    }
+
+
+def read_row(
+    session: Session,
+    protocol: Protocol,
+    row: Row,
+    controls: Values | None = None,
+    *,
+    misses_canary: bool = False,
+) -> dict[str, Outcome]:
+    """What the engine says of a row, from a ledger: of each reading, and of the whole claim."""
+    seeds = count_seeds(protocol, row) or MOST_SEEDS
+    stream = fill_stream(
+        session, protocol, say(protocol, row, seeds), controls,
+        misses_canary=misses_canary, environment=name_row({**row, **(controls or {})}),
+    )  # fmt: skip
+    result = read_state(session, stream, protocol)
+    said = {reading.name: result.judge(reading) for reading in result.state.readings}
+    return {**said, "all": result.outcome}
+
+
+def name_row(row: Mapping[str, Any]) -> str:
+    """A row in a few words, for the name of a test."""
+    return "-".join(f"{name}:{said}" for name, said in row.items() if said != "CONSISTENT") or "all"
 
 
 def _spread(estimand: Estimand, outcome: Outcome, seeds: int) -> list[float]:

@@ -15,12 +15,21 @@ from reassay.cli import run as run_cli
 from reports.local_results import read_experiments, summarise_experiment
 from retest.bindings import bind_experiments
 from retest.conclusions import LocalConclusion, conclude_local
+from retest.experiments import MODULES, load_experiment
 from retest.outcomes import read_stream
 from retest.protocol import Arm, Outcome, Profile, Protocol, Reading
 from retest.registration import check_protocol
 from retest.results import read_state
 from tests.fake_experiment import FakeExperiment, fake, make_protocol, make_read_protocol
-from tests.synthetic_ledger import fail_control, fill_stream, place, say
+from tests.synthetic_ledger import (
+    fail_control,
+    fill_stream,
+    join_row,
+    list_rows,
+    place,
+    read_row,
+    say,
+)
 from tests.test_retest_commands import home, library, read, reassay
 
 __all__ = ["fake", "home", "library"]
@@ -55,6 +64,26 @@ def test_every_combination_of_outcomes(
         "E1": join_words(rate, slope),
     }
     assert result.outcome == join_words(rate, slope), "the whole claim is all estimands"
+
+
+@pytest.mark.parametrize("name", list(MODULES))
+def test_the_decision_table_of_every_experiment(session: Session, name: str) -> None:
+    """Row by row on invented seeds of its real protocol."""
+    protocol = load_experiment(name).PROTOCOL
+    rows = list_rows(protocol)
+    reached = {outcome for row in rows for outcome in row.values()}
+    assert {"CONSISTENT", "SHIFTED", "UNDECIDED"} <= reached
+    for row in rows:
+        assert read_row(session, protocol, row) == join_row(protocol, row), row
+
+
+@pytest.mark.parametrize("name", list(MODULES))
+def test_every_control_of_every_experiment_can_invalidate_it(session: Session, name: str) -> None:
+    protocol = load_experiment(name).PROTOCOL
+    for control in protocol.controls:
+        said = read_row(session, protocol, {}, {control.name: fail_control(control)})
+        assert set(said.values()) == {"INVALID"}, control.name
+    assert set(read_row(session, protocol, {}, misses_canary=True).values()) == {"INVALID"}
 
 
 @pytest.mark.parametrize("broken", ["control", "canary", "smoke"])

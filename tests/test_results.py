@@ -29,6 +29,7 @@ from reassay.results.page import name_picture
 from reassay.results.writing import write_results
 from reports.numbers import format_evidence
 from retest.bindings import bind_experiments
+from retest.experiments import MODULES, load_experiment
 from retest.finished_seeds import read_counted
 from retest.outcomes import read_stream
 from retest.protocol import Outcome, Profile, Sample
@@ -263,6 +264,26 @@ def test_processor_time_stands_beside_the_clock(filled: Path) -> None:
     page = write(filled, "--no-figures")
     assert "| wall seconds a seed | 40 (40 to 50) |" in page
     assert "| CPU seconds a seed | 31 (31 to 31) |" in page
+
+
+@pytest.mark.parametrize("name", list(MODULES))
+def test_every_experiment_has_a_page_also_where_nothing_was_measured(
+    session: Session, tmp_path: Path, name: str
+) -> None:
+    """Seeds that gave their estimates and nothing else, as another profile's paths look."""
+    experiment: Any = load_experiment(name)
+    protocol = experiment.PROTOCOL
+    fill_stream(session, protocol, say(protocol, seeds=12))
+    page = write_results(session, name, tmp_path, has_figures=False).page.read_text()
+    shown = getattr(experiment, "SHOWN", Showing())
+    missing = sum(
+        not row.path.startswith(("estimates.", "controls.")) for row in shown.source_numbers
+    )
+    assert page.count("| not measured in this profile |") == missing
+    assert page.count(": not measured in this profile.") == len(shown.curves)
+    for reading in protocol.readings:
+        assert f"- **{reading.name}, " in page
+    assert set(shown.means) <= {"all", *(reading.name for reading in protocol.readings)}
 
 
 # --- What it is made of ---------------------------------------------------------------------------
