@@ -128,7 +128,7 @@ PROTOCOL = Protocol(
         "can-models-without-reasoning-training-catch-up-by-spending-more",
     ),
     transfer="analogue",
-    scale="transformers of 0.16 M parameters, trained from nothing on 3 M tokens",
+    scale="transformers of 0.16 M parameters, trained from nothing on about 3 M tokens",
     cannot_show=CANNOT_SHOW,
     estimands=(
         describe_gap("gap_at_order", "16 times R's mean tokens"),
