@@ -276,7 +276,7 @@ def test_a_walk_ends_as_often_on_an_output_as_its_power_says(
     rows = short.list_outputs()
     wanted = (alpha * short.find_logs(rows)).softmax(0).numpy()
     walkers = 3000
-    walk = Walk(alpha, temperature, tokens=40.0)
+    walk = Walk(alpha, temperature, tokens=24.0)
     trace = sample_power(
         short.model, short.prompts.expand(walkers, -1), 2, 3, walk, ("t", 1), range(walkers)
     )
@@ -502,8 +502,14 @@ def test_every_arm_and_task_of_the_full_profile_runs(monkeypatch: pytest.MonkeyP
             assert len(rows) == 10 and all(row.verdict for row in rows)
 
 
-def test_twins_cost_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    measures, _ = c02.run_task(c02.PRIMARY, c02.CANARY_CONFIG, 3, "cpu")
+@pytest.fixture(scope="module")
+def measures() -> dict[str, Any]:
+    """What tiny twins give on the primary task, at every budget that is shown."""
+    config = {**c02.CANARY_CONFIG, "budgets": list(SHOWN_BUDGETS)}
+    return c02.run_task(c02.PRIMARY, config, 3, "cpu")[0]
+
+
+def test_twins_cost_alike(measures: dict[str, Any]) -> None:
     arms = measures["arms"]
     assert arms["R"]["steps"] == 8 and min(arms["R"]["rewarded"]) > 0
     rewarded = arms["R"]["trained_tokens"] + arms["R"]["sampled_tokens"] / 3
@@ -515,8 +521,7 @@ def test_twins_cost_alike(monkeypatch: pytest.MonkeyPatch) -> None:
         assert arms[arm]["steps"] >= arms["R"]["steps"]
 
 
-def test_the_gap_is_that_of_the_strategy_that_validation_picked() -> None:
-    measures, _ = c02.run_task(c02.PRIMARY, c02.CANARY_CONFIG, 3, "cpu")
+def test_the_gap_is_that_of_the_strategy_that_validation_picked(measures: dict[str, Any]) -> None:
     for budget, gap in measures["gap"].items():
         strategy = measures["strategies"][budget]
         assert strategy in c02.VERIFIER_FREE, "the oracle never decides"
@@ -608,14 +613,11 @@ def test_a_gate_that_fails_makes_the_stream_invalid(session: Session, name: str)
     assert not read_all(c02.PROTOCOL, {name: fail_control(control)})[name].passed
 
 
-def test_outcomes_have_words_and_paths_lead_to_numbers() -> None:
+def test_outcomes_have_words_and_paths_lead_to_numbers(measures: dict[str, Any]) -> None:
     readings = {"all", *(reading.name for reading in c02.PROTOCOL.readings)}
     assert set(c02.SHOWN.means) == readings
     for words in c02.SHOWN.means.values():
         assert set(words) == {"CONSISTENT", "SHIFTED", "ATTENUATED", "UNDECIDED", "INVALID"}
-    measures, _ = c02.run_task(
-        c02.PRIMARY, {**c02.CANARY_CONFIG, "budgets": list(SHOWN_BUDGETS)}, 0, "cpu"
-    )
     paths = [number.path for number in c02.SHOWN.source_numbers]
     for curve in c02.SHOWN.curves:
         paths += [path for series in curve.series.values() for _, path in series]
