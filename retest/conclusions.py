@@ -8,16 +8,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session
 
 from db import models
 from retest.bindings import experiments_of
 from retest.experiments import MODULES, load_experiment
+from retest.finished_seeds import describe_seeds
 from retest.night_effect import LEAST_NIGHTS, describe_nights
 from retest.outcomes import EstimandState, ReadingState, StreamState, read_stream
 from retest.protocol import Estimand, Outcome, Protocol
-from retest.results import DECIDED, ControlState, StreamResult, describe_seeds, read_state
-from retest.streams import hash_code
+from retest.results import DECIDED, ControlState, StreamResult, read_state
+from retest.streams import find_stream
 
 Local = Literal["consistent", "shifted", "attenuated", "undecided", "invalid", "none"]
 # When several experiments bear on one claim, the one that asks most for a look is named.
@@ -50,25 +51,6 @@ def conclude_local(session: Session, claim_id: int, *, live_claims: int) -> Loca
 def count_drifts(detail: Mapping[str, Any]) -> int:
     """How many estimands of a claim's experiments drift, by its LOCAL detail."""
     return sum(len(row.get("drift") or []) for row in detail.get("experiments") or [])
-
-
-def find_stream(session: Session, protocol: Protocol, profile: str | None) -> models.Stream | None:
-    """The present stream of a protocol with the most seeds; by default of those that conclude."""
-    profiles = [profile] if profile else [n for n, p in protocol.profiles.items() if p.concludes]
-    registered = select(models.Protocol.id).where(models.Protocol.hash == protocol.hash())
-    seeds = (
-        select(func.count())
-        .where(models.SeedRun.stream_id == models.Stream.id)
-        .where(models.SeedRun.status == "finished")
-        .scalar_subquery()
-    )
-    return session.exec(
-        select(models.Stream)
-        .where(col(models.Stream.protocol_id).in_(registered))
-        .where(models.Stream.code_hash == hash_code(protocol.experiment))
-        .where(col(models.Stream.profile).in_(profiles))
-        .order_by(seeds.desc(), col(models.Stream.id).desc())
-    ).first()
 
 
 def describe_stream(

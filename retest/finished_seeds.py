@@ -72,3 +72,14 @@ def count_finished(session: Session, stream: Stream) -> int:
         .select_from(SeedRun)
         .where(SeedRun.stream_id == stream.id, SeedRun.status == "finished")
     ).one()
+
+
+def describe_seeds(seeds: tuple[int, ...]) -> str:
+    """Seed numbers as ranges: ``0-4, 6``."""
+    ranges: list[list[int]] = []
+    for seed in sorted(seeds):
+        if ranges and seed == ranges[-1][1] + 1:
+            ranges[-1][1] = seed
+        else:
+            ranges.append([seed, seed])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in ranges) or "none"

@@ -27,12 +27,11 @@ from retest.budgeting import (
     read_standing,
     take_turns,
 )
-from retest.conclusions import find_stream
 from retest.experiments import load_experiment
 from retest.lanes import Lane, read_durations, refresh_offer
 from retest.offers import LibraryWeight, find_last_seed, read_weight
 from retest.protocol import Protocol
-from retest.streams import hash_code
+from retest.streams import find_stream, hash_code
 
 DEFAULT_BUDGET_S = 300.0
 

@@ -199,17 +199,6 @@ def describe_reading(name: str, outcome: str, seeds_to_go: int | None) -> str:
     return f"{name} UNDECIDED, {left} seeds to go"
 
 
-def describe_seeds(seeds: tuple[int, ...]) -> str:
-    """Seed numbers as ranges: ``0-4, 6``."""
-    ranges: list[list[int]] = []
-    for seed in sorted(seeds):
-        if ranges and seed == ranges[-1][1] + 1:
-            ranges[-1][1] = seed
-        else:
-            ranges.append([seed, seed])
-    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in ranges) or "none"
-
-
 def _read_control(protocol: Protocol, runs: list[FinishedSeed], name: str) -> ControlState:
     control = next(c for c in protocol.controls if c.name == name)
     readings = [run.controls[name] for run in runs]

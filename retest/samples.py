@@ -14,9 +14,9 @@ from sqlmodel import Session, col, select
 
 from db.errors import SamplesNotFound
 from db.models import Protocol, SeedRun, Stream
-from retest.conclusions import find_stream
 from retest.experiments import load_experiment
 from retest.measurements import FIRST_SAMPLED, SAMPLED_EVERY
+from retest.streams import find_stream
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,25 @@ def open_stream(
     return stream
 
 
+def find_stream(session: Session, protocol: Protocol, profile: str | None) -> models.Stream | None:
+    """The present stream of a protocol with the most seeds; by default of those that conclude."""
+    profiles = [profile] if profile else [n for n, p in protocol.profiles.items() if p.concludes]
+    registered = select(models.Protocol.id).where(models.Protocol.hash == protocol.hash())
+    seeds = (
+        select(func.count())
+        .where(models.SeedRun.stream_id == models.Stream.id)
+        .where(models.SeedRun.status == "finished")
+        .scalar_subquery()
+    )
+    return session.exec(
+        select(models.Stream)
+        .where(col(models.Stream.protocol_id).in_(registered))
+        .where(models.Stream.code_hash == hash_code(protocol.experiment))
+        .where(col(models.Stream.profile).in_(profiles))
+        .order_by(seeds.desc(), col(models.Stream.id).desc())
+    ).first()
+
+
 def start_seed(
     session: Session,
     stream: models.Stream,

@@ -26,9 +26,9 @@ from retest.canaries import record_canary
 from retest.conclusions import LocalConclusion, conclude_local
 from retest.environment import describe_difference, name_class, read_fingerprint
 from retest.experiments import load_experiment
-from retest.finished_seeds import read_evidence
+from retest.finished_seeds import describe_seeds, read_evidence
 from retest.registration import register_protocol
-from retest.results import conclude_stream, describe_seeds, read_state
+from retest.results import conclude_stream, read_state
 from retest.streams import (
     MOST_ATTEMPTS,
     censor_seed,

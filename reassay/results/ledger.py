@@ -17,14 +17,13 @@ from db import models
 from db.columns import stored_id
 from retest.amendments import Registered, read_chain
 from retest.bindings import claims_of
-from retest.conclusions import find_stream
 from retest.experiments import load_experiment
 from retest.finished_seeds import read_counted
 from retest.protocol import Protocol
 from retest.results import StreamResult, read_state
 from retest.samples import KeptSample, choose_samples, read_samples
 from retest.showing import Showing
-from retest.streams import hash_code
+from retest.streams import find_stream, hash_code
 from retest.tracing import Trace, trace_intervals
 
 WRONG_SHOWN, RIGHT_SHOWN = 4, 2

@@ -31,8 +31,8 @@ from reports.numbers import (
     format_region,
 )
 from retest.conclusions import describe_stream_notes
+from retest.finished_seeds import describe_seeds
 from retest.protocol import Estimand, Outcome
-from retest.results import describe_seeds
 from retest.showing import Curve, SourceNumber
 
 NOT_MEASURED = "not measured in this profile"

@@ -183,7 +183,8 @@ def _describe_run(session: Session, row: "ExperimentRun") -> str:
     """One line: control, canary, seeds, interval, outcome, seeds to go."""
     from db.models import Stream
     from retest.experiments import load_experiment
-    from retest.results import describe_reading, describe_seeds, read_state
+    from retest.finished_seeds import describe_seeds
+    from retest.results import describe_reading, read_state
 
     protocol = load_experiment(row.experiment).PROTOCOL
     stream = session.get(Stream, row.stream) if row.stream else None

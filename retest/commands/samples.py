@@ -70,7 +70,7 @@ def _find_all(
 
 
 def _print_stream(found: "SampledStream", chosen: "list[KeptSample]") -> None:
-    from retest.results import describe_seeds
+    from retest.finished_seeds import describe_seeds
 
     print(
         f"stream {found.stream}  {found.experiment} version {found.version} {found.profile}  "
