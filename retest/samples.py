@@ -96,7 +96,10 @@ def find_samples(session: Session, experiment: str, stream_id: int | None = None
 
 
 def read_samples(session: Session, stream: Stream) -> SampledStream:
-    """What the seeds of one stream kept, the newest seed first."""
+    """What the seeds of one stream kept, the newest seed first, arms as the protocol has them.
+
+    PostgreSQL does not keep the order of names in JSON.
+    """
     index = col(SeedRun.seed_index)
     rows = session.exec(
         select(SeedRun.seed_index, col(SeedRun.measures)["samples"])
@@ -104,10 +107,16 @@ def read_samples(session: Session, stream: Stream) -> SampledStream:
         .where(or_(index < FIRST_SAMPLED, index % SAMPLED_EVERY == 0))
         .order_by(index.desc())
     ).all()
-    kept = [(seed, samples) for seed, samples in rows if samples]
+    registered = session.get_one(Protocol, stream.protocol_id)
+    order = {arm["name"]: i for i, arm in enumerate(registered.record.get("arms", ()))}
+    kept = [
+        (seed, sorted(samples.items(), key=lambda arm: order.get(arm[0], len(order))))
+        for seed, samples in rows
+        if samples
+    ]
     return SampledStream(
         experiment=stream.experiment,
-        version=session.get_one(Protocol, stream.protocol_id).version,
+        version=registered.version,
         stream=stream.id or 0,
         profile=stream.profile,
         environment=stream.environment_class,
@@ -115,7 +124,7 @@ def read_samples(session: Session, stream: Stream) -> SampledStream:
         samples=tuple(
             KeptSample(seed, arm, test, **words)
             for seed, samples in kept
-            for arm, tests in samples.items()
+            for arm, tests in samples
             for test, items in tests.items()
             for words in items
         ),

@@ -21,6 +21,7 @@ from retest.protocol import Arm, Outcome, Profile, Protocol, Reading
 from retest.registration import check_protocol
 from retest.results import read_state
 from tests.fake_experiment import FakeExperiment, fake, make_protocol, make_read_protocol
+from tests.inline_executor import InlineExecutor, inline
 from tests.synthetic_ledger import (
     fail_control,
     fill_stream,
@@ -32,7 +33,7 @@ from tests.synthetic_ledger import (
 )
 from tests.test_retest_commands import home, library, read, reassay
 
-__all__ = ["fake", "home", "library"]
+__all__ = ["fake", "home", "inline", "library"]
 
 PROTOCOL = make_read_protocol()
 SEEDS = 400
@@ -256,6 +257,16 @@ def test_a_dry_run_names_the_arms_and_what_they_cost(
     assert read(capsys, *arguments)["experiments"][0]["arms"] == ["plain", "shuffled"]
     assert "smoke: 1 arm (plain)" in reassay(capsys, *arguments, "--profile", "smoke")[1]
     assert reassay(capsys, "list")[1].count("E1a") == 0, "nothing was run"
+
+
+def test_run_says_each_reading_in_its_line(
+    library: Path, fake: FakeExperiment, inline: type[InlineExecutor], capsys: Capture
+) -> None:
+    fake.turn_into(make_protocol(readings=(Reading("E1a", "The rate is high.", ("rate",)),)))
+    _, out, _ = reassay(capsys, "run", "c1", "--seeds", "3")
+    assert "  E1a UNDECIDED, about " in out and " seeds to go  all UNDECIDED" in out
+    _, out, _ = reassay(capsys, "run", "c1", "--seeds", "12")
+    assert out.rstrip().endswith("  E1a CONSISTENT  all CONSISTENT")
 
 
 def test_list_shows_each_reading(filled: Path, capsys: Capture) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import Engine
 from sqlmodel import Session, select
 
 from db.engine import open_database, open_session
@@ -249,6 +250,21 @@ def test_a_stream_of_an_earlier_protocol_is_shown_as_what_it_is(
     page = write(filled, "--no-figures")
     assert "## Profile nightly, stream 1, of an earlier protocol or code: UNDECIDED" in page
     assert f"it amends {PROTOCOL.hash()[:12]}: the margin was too wide" in page
+
+
+def test_a_page_comes_from_either_database(
+    any_engine: Engine, fake: FakeExperiment, tmp_path: Path
+) -> None:
+    fake.turn_into(PROTOCOL, SHOWN)
+    arms = {"shuffled": SAMPLES["plain"], "plain": SAMPLES["plain"]}
+    with open_session(any_engine) as session:
+        fill_stream(
+            session, PROTOCOL, say(PROTOCOL, seeds=3), measures=[measure(0.8)] * 3,
+            samples=[arms] * 3,
+        )  # fmt: skip
+        page = write_results(session, "e01", tmp_path, has_figures=False).page.read_text()
+    assert "| rate at the end | 93 % | 0.8 \\[0.8, 0.8\\], 3 seeds |" in page
+    assert page.index("- plain, seen, seed 2: **wrong") < page.index("- shuffled, seen, seed 2")
 
 
 def test_processor_time_stands_beside_the_clock(filled: Path) -> None:
