@@ -23,12 +23,16 @@ def find_samples(ratio: float, load: float) -> int:
 
 @dataclass(frozen=True)
 class Workload:
-    """What is trained and asked: words of a record, of a prompt, of an output; records trained."""
+    """What is trained and asked: words of a prompt and of an output; records read in training."""
 
-    record_words: int
     prompt_words: int
     output_words: int
     records: int
+
+    @property
+    def record_words(self) -> int:
+        """Words of a record, which are also those of an answer."""
+        return self.prompt_words + self.output_words
 
     @property
     def tokens(self) -> int:
@@ -36,13 +40,13 @@ class Workload:
         return self.records * self.record_words
 
     def count_prompts(self, load: float) -> float:
-        """Prompts of a lifetime at load R, one answer each: R * D_pre tokens."""
-        return load * self.tokens / self.record_words
+        """Prompts of a lifetime at load R, one answer each: together R * D_pre tokens."""
+        return load * self.records
 
 
 def cost_training(options: ModelOptions, work: Workload) -> int:
-    """Operations of training a model on the records."""
-    return count_flops(options, work.records, work.record_words).training
+    """Operations of training a model on the records (their last word is not read)."""
+    return count_flops(options, work.records, work.record_words - 1).training
 
 
 def cost_sampling(options: ModelOptions, work: Workload, samples: int) -> int:
@@ -59,8 +63,17 @@ def cost_sampling(options: ModelOptions, work: Workload, samples: int) -> int:
 
 
 def cost_scoring(options: ModelOptions, work: Workload, samples: int) -> int:
-    """Operations of a verifier that reads a prompt's samples, with its question after each."""
-    return count_flops(options, samples, work.record_words + 1).forward
+    """Operations of a verifier that reads a prompt once, and its samples with verdicts between."""
+    said = 2 * work.output_words - 1
+    reading = count_flops(options, 1, work.prompt_words).forward
+    return reading + count_flops(options, samples, said, past=work.prompt_words).forward
+
+
+def cost_teaching(selection: "Selection", small: ModelOptions, work: Workload) -> int:
+    """Operations of training a verifier, with the samples that it learns from."""
+    words = work.prompt_words + 2 * work.output_words - 1  # the last verdict is not read
+    taught = count_flops(selection.verifier, selection.records, words).training
+    return taught + selection.problems * cost_sampling(small, work, selection.samples)
 
 
 @dataclass(frozen=True)
@@ -68,7 +81,7 @@ class Selection:
     """A learned verifier as a cost: its shape, what made its training set, what trained it."""
 
     verifier: ModelOptions
-    prompts: int
+    problems: int
     samples: int
     records: int  # chains read in training, repeats counted
 
@@ -103,16 +116,22 @@ def bill_small(
     sampling = round(prompts * cost_sampling(options, work, samples))
     if selection is None:
         return Bill(training, sampling)
-    taught = count_flops(selection.verifier, selection.records, work.record_words + 1).training
-    taught += selection.prompts * cost_sampling(options, work, selection.samples)
+    taught = cost_teaching(selection, options, work)
     scoring = round(prompts * cost_scoring(selection.verifier, work, samples))
     return Bill(training, sampling, taught, scoring)
 
 
 def find_charged_samples(
-    small: ModelOptions, large: ModelOptions, work: Workload, load: float, selection: Selection
+    small: ModelOptions,
+    large: ModelOptions,
+    work: Workload,
+    load: float,
+    selection: Selection | None,
 ) -> int:
-    """The most samples a prompt with which the smaller side costs no more, all charged (or 0).
+    """The most samples a prompt with which the smaller side costs no more, all charged.
+
+    0 where not even one is paid for: training a verifier alone may cost more than the exchange
+    yields. Without a verifier (None) the answer is what majority could draw.
 
     Costs grow by the same amount with every sample, so that two bills give all.
     """

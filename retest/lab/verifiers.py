@@ -1,9 +1,11 @@
-"""A learned outcome verifier: a model that reads a prompt with its chain and says right or wrong.
+"""A learned verifier: a model that reads a prompt with its chain and says right or wrong.
 
-Decides how it is asked (one word after the chain) and what its score is: the probability of
-"right" as the next word (an outcome reward model as in arXiv:2408.03314; arXiv:2110.14168). It
-is the lab's transformer, trained with the lab's loop on samples of prompts that nothing else
-uses. Knows nothing of how its scores choose among samples.
+Decides how it is asked and what its score is. After every word of a chain it says whether all is
+right so far; the score is the probability that it says "right" after each, up to the last one
+(the last step's verdict, as in arXiv:2408.03314, for a model that had said "right" before). A
+verifier that is asked once, at the end, learned which prompts are hard and nothing about their
+samples (docs/lab-notes.md). It is the lab's transformer, trained with the lab's loop on samples
+of prompts that nothing else uses. Knows nothing of how its scores choose among samples.
 """
 
 from dataclasses import dataclass
@@ -21,60 +23,59 @@ ROWS_AT_ONCE = 1024
 
 @dataclass(frozen=True)
 class Verdicts:
-    """The tokens with which a verifier is asked and answers."""
+    """The tokens with which a verifier answers."""
 
-    ask: int
     right: int
     wrong: int
 
 
-def write_verdicts(words: Verdicts, chains: Tensor, is_right: NDArray[np.bool_]) -> Records:
-    """Training records: prompts with chains [n, t], the question, and one verdict to learn."""
-    answers = np.where(is_right, words.right, words.wrong).astype(np.int64)
-    tokens = torch.cat((ask(words, chains), torch.from_numpy(answers)[:, None]), dim=1)
-    is_output = torch.zeros_like(tokens, dtype=torch.bool)
-    is_output[:, -1] = True
-    return Records(tokens, is_output)
+def write_verdicts(
+    words: Verdicts, prompts: Tensor, outputs: Tensor, is_right: Tensor, is_written: Tensor
+) -> Records:
+    """Training records [n * k, p + 2 q]: a verdict to be learned after each word of an output.
 
-
-def add_chains(words: Verdicts, verdicts: Records, right: Records) -> Records:
-    """Right chains [m, t] to be written, beside verdicts [n, t + 2]: both tasks in one training.
-
-    A verifier that also learns to write knows what follows from what; one bit a chain teaches
-    it little more than which prompts are hard (arXiv:2110.14168, appendix on verifiers, trains
-    both too).
+    ``outputs`` [n, k, q] follow ``prompts`` [n, p]; ``is_right`` [n, k, q] says whether all up to
+    a word is right, ``is_written`` [n, k, q] which words there are. After the first "wrong" of an
+    output nothing is learned: all that follows is wrong too.
     """
-    filling = torch.full((len(right.tokens), 2), words.ask)
-    tokens = torch.cat((right.tokens, filling), dim=1)
-    is_output = torch.cat((right.is_output, torch.zeros_like(filling, dtype=torch.bool)), dim=1)
-    return Records(torch.cat((verdicts.tokens, tokens)), torch.cat((verdicts.is_output, is_output)))
+    verdicts = torch.where(is_right, words.right, words.wrong)
+    rows = interleave(outputs, verdicts)
+    repeated = prompts.repeat_interleave(outputs.shape[1], dim=0)
+    was_right = torch.cat((torch.ones_like(is_right[..., :1]), is_right[..., :-1]), dim=-1)
+    learned = interleave(torch.zeros_like(is_right), was_right & is_written)
+    return Records(
+        torch.cat((repeated, rows), dim=1),
+        torch.cat((torch.zeros_like(repeated, dtype=torch.bool), learned), dim=1),
+    )
 
 
-def ask(words: Verdicts, chains: Tensor) -> Tensor:
-    """Chains [n, t], each followed by the question: [n, t + 1]."""
-    return torch.cat((chains, torch.full((len(chains), 1), words.ask)), dim=1)
+def interleave(words: Tensor, verdicts: Tensor) -> Tensor:
+    """Words [n, k, q] with a verdict [n, k, q] after each: [n * k, 2 q]."""
+    return torch.stack((words, verdicts), dim=-1).flatten(2).flatten(0, 1)
 
 
 @torch.inference_mode()
 def score_chains(
-    model: Transformer, words: Verdicts, prompts: Tensor, outputs: Tensor
+    model: Transformer, words: Verdicts, prompts: Tensor, outputs: Tensor, is_written: Tensor
 ) -> NDArray[np.float64]:
-    """The probability of "right" for each output [n, k, q] after its prompt [n, p]: [n, k].
+    """The probability of "right" after every word of each output: [n, k].
 
     A prompt is read once for all its outputs, as in sampling.
     """
     model.eval()
     each = outputs.shape[1]
+    size = max(1, ROWS_AT_ONCE // each)
     scores = []
-    for begin in range(0, len(prompts), max(1, ROWS_AT_ONCE // each)):
-        rows = slice(begin, begin + max(1, ROWS_AT_ONCE // each))
+    for begin in range(0, len(prompts), size):
+        rows = slice(begin, begin + size)
         fresh = prompts[rows].to(model.device)
-        asked = ask(words, outputs[rows].flatten(0, 1)).to(model.device)
-        memory = model.remember(len(fresh), prompts.shape[1] + asked.shape[1])
+        said = interleave(outputs[rows], torch.full_like(outputs[rows], words.right))[:, :-1]
+        memory = model.remember(len(fresh), prompts.shape[1] + said.shape[1])
         model(fresh, fresh.shape[1] - 1, memory)
         memory.keep(torch.arange(len(fresh), device=model.device).repeat_interleave(each))
-        logits = model(asked, asked.shape[1] - 1, memory)[:, -1]
-        scores.append(logits.double().softmax(-1)[:, words.right].cpu())
+        logits = model(said.to(model.device), 0, memory)[:, 0::2].double()
+        logs = logits.log_softmax(-1)[..., words.right].cpu()
+        scores.append((logs * is_written[rows].flatten(0, 1)).sum(-1).exp())
     found: NDArray[np.float64] = torch.cat(scores).view(len(prompts), each).numpy()
     return found
 

@@ -13,21 +13,22 @@ from numpy.typing import NDArray
 from retest.lab.decoding import cut_at_stop, decode_greedy, decode_sampled
 from retest.lab.item_seeds import hash_seeds
 from retest.lab.model import Transformer
+from retest.lab.records import Records
 from retest.lab.sampling import Sampling
 from retest.lab.selection import NO_ANSWER
 from retest.lab.tasks.modular_chains import (
-    ASK,
     RIGHT,
     WRONG,
     Chains,
     ChainTask,
     find_answers,
-    find_right_chains,
+    find_right_so_far,
+    find_written,
     read_answers,
     write_outputs,
     write_prompts,
 )
-from retest.lab.verifiers import Verdicts, score_chains
+from retest.lab.verifiers import Verdicts, score_chains, write_verdicts
 from retest.protocol import SAMPLES_KEPT, Sample
 
 
@@ -64,14 +65,18 @@ def write_samples(
 def spell_verdicts(task: ChainTask) -> Verdicts:
     """The words with which a verifier of this task is asked and answers."""
     places = task.vocabulary.places
-    return Verdicts(places[ASK], places[RIGHT], places[WRONG])
+    return Verdicts(places[RIGHT], places[WRONG])
 
 
-def join_chains(task: ChainTask, chains: Chains, outputs: NDArray[np.int64]) -> torch.Tensor:
-    """Each prompt with each of its outputs [n, k, words], as a verifier reads it: [n * k, t]."""
-    prompts = write_prompts(task, chains).repeat_interleave(outputs.shape[1], dim=0)
-    written = torch.from_numpy(outputs.reshape(-1, outputs.shape[-1]))
-    return torch.cat((prompts, written), dim=1)
+def write_verifier_records(task: ChainTask, chains: Chains, written: Written) -> Records:
+    """Training records of a verifier from samples, each word judged by the exact results."""
+    return write_verdicts(
+        spell_verdicts(task),
+        write_prompts(task, chains),
+        torch.from_numpy(written.outputs),
+        torch.from_numpy(find_right_so_far(task, chains, written.outputs)),
+        torch.from_numpy(find_written(task, written.outputs)),
+    )
 
 
 def score_samples(
@@ -79,7 +84,9 @@ def score_samples(
 ) -> NDArray[np.float64]:
     """The verifier's probability that each sample is right: [n, k]."""
     outputs = torch.from_numpy(written.outputs)
-    return score_chains(verifier, spell_verdicts(task), write_prompts(task, chains), outputs)
+    is_written = torch.from_numpy(find_written(task, written.outputs))
+    prompts = write_prompts(task, chains)
+    return score_chains(verifier, spell_verdicts(task), prompts, outputs, is_written)
 
 
 def measure_accuracy(task: ChainTask, chains: Chains, written: Written) -> float:
@@ -97,7 +104,7 @@ def show_samples(task: ChainTask, chains: Chains, written: Written) -> list[Samp
     outputs = written.outputs[:SAMPLES_KEPT, 0]
     shown = chains.take(np.arange(len(outputs)))
     golds, answers = find_answers(task, shown), written.answers[:SAMPLES_KEPT, 0]
-    has_right_steps = find_right_chains(task, shown, outputs)
+    has_right_steps = find_right_so_far(task, shown, outputs[:, None])[:, 0, -1]
     verdicts = [
         name_verdict(*facts)
         for facts in zip(answers.tolist(), golds.tolist(), has_right_steps.tolist(), strict=True)

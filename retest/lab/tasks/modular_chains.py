@@ -28,7 +28,7 @@ from retest.lab.vocabulary import Vocabulary
 
 OPERATORS = ("+", "-", "x")
 BLANK, FROM, STOP = ".", "from", "</s>"
-ASK, RIGHT, WRONG = "?", "right", "wrong"  # a verifier is asked after a chain, and answers
+RIGHT, WRONG = "right", "wrong"  # what a verifier says of a chain
 SPLITS = {"training": range(16), "validation": range(16, 18), "verifier": range(18, 28)}
 SPLITS["test"] = range(28, 32)
 BUCKETS = 32
@@ -52,7 +52,7 @@ class ChainTask:
     def vocabulary(self) -> Vocabulary:
         """Numbers, operators and marks; a number's token is the number."""
         numbers = tuple(str(number) for number in range(self.modulus))
-        return Vocabulary((*numbers, *OPERATORS, BLANK, FROM, STOP, ASK, RIGHT, WRONG))
+        return Vocabulary((*numbers, *OPERATORS, BLANK, FROM, STOP, RIGHT, WRONG))
 
     @property
     def facts(self) -> int:
@@ -229,7 +229,19 @@ def read_answers(task: ChainTask, outputs: Numbers) -> Numbers:
     return answers
 
 
-def find_right_chains(task: ChainTask, chains: Chains, outputs: Numbers) -> NDArray[np.bool_]:
-    """Whether each output [n, output_words] is right in every step, not in its answer only."""
-    right: NDArray[np.bool_] = (outputs == write_outputs(task, chains).numpy()).all(axis=-1)
-    return right
+def find_right_so_far(
+    task: ChainTask, chains: Chains, outputs: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Whether each output [n, k, output_words] is right up to and with each of its words."""
+    right = outputs == write_outputs(task, chains).numpy()[:, None]
+    so_far: NDArray[np.bool_] = np.logical_and.accumulate(right, axis=-1)
+    return so_far
+
+
+def find_written(task: ChainTask, outputs: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which words of outputs [..., output_words] were written: up to and with the first stop."""
+    is_stop = outputs == task.stop
+    before = np.zeros_like(is_stop)
+    before[..., 1:] = np.logical_or.accumulate(is_stop, axis=-1)[..., :-1]
+    written: NDArray[np.bool_] = ~before
+    return written
