@@ -67,6 +67,8 @@ SHOWN = Showing(
     source_numbers=(
         SourceNumber("rate at the end", "93 %", "Table 2 | arXiv:2501.00001v1", "plain.rate.0.5"),
         SourceNumber("rate, shuffled", "12 %", "Table 3", "shuffled.rate.0.5"),
+        SourceNumber("its control", "none", "nowhere", "controls.learned.value"),
+        SourceNumber("its estimate", "none", "nowhere", "estimates.rate"),
     ),
     curves=(
         Curve(
@@ -157,6 +159,8 @@ def test_a_page_answers_what_a_reader_asks_in_order(filled: Path) -> None:
         "| learned | ≥ 0.95 | 30 of 30 | 0.99 | the task was learned |",
         "| rate at the end | 93 % | 0.8 \\[0.79, 0.81\\], 30 seeds | Table 2 \\|",
         "| rate, shuffled | 12 % | not measured in this profile | Table 3 |",
+        "| its control | none | 0.99 \\[0.99, 0.99\\], 30 seeds |",
+        "| its estimate | none | 0.75 \\[0.75, 0.75\\], 30 seeds |",
         "Dose: not measured in this profile.",
         "| seeds | 0-29 (30 seeds) |",
         "| dates | 5 Jan 2026 to 8 Jan 2026 (UTC), 4 nights |",
