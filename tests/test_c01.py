@@ -73,7 +73,7 @@ def compute_slowly(prompt: str, modulus: int) -> list[int]:
     return results
 
 
-def test_results_agree_with_the_words_of_the_prompt():
+def test_results_agree_with_the_words_of_the_prompt() -> None:
     chains = mc.draw_chains(TASK, 200, "test", 20_250)
     prompts, outputs = mc.write_prompts(TASK, chains), mc.write_outputs(TASK, chains)
     for prompt, output, length in zip(prompts, outputs, chains.lengths, strict=True):
@@ -87,14 +87,14 @@ def test_results_agree_with_the_words_of_the_prompt():
     assert right.all()
 
 
-def test_items_follow_from_the_seed_and_differ_between_seeds():
+def test_items_follow_from_the_seed_and_differ_between_seeds() -> None:
     first, again = (mc.draw_chains(TASK, 50, "training", 20_250) for _ in range(2))
     other = mc.draw_chains(TASK, 50, "training", 20_251)
     prompts = [mc.write_prompts(TASK, chains) for chains in (first, again, other)]
     assert torch.equal(prompts[0], prompts[1]) and not torch.equal(prompts[0], prompts[2])
 
 
-def test_no_prompt_is_in_two_splits_under_any_seed():
+def test_no_prompt_is_in_two_splits_under_any_seed() -> None:
     seen = {
         split: {
             tuple(row)
@@ -111,7 +111,7 @@ def test_no_prompt_is_in_two_splits_under_any_seed():
     assert sorted(bucket for split in mc.SPLITS.values() for bucket in split) == list(range(32))
 
 
-def test_operands_follow_zipfs_law():
+def test_operands_follow_zipfs_law() -> None:
     shares = mc.weigh_operands(TASK)
     assert shares[0] / shares[3] == pytest.approx(4.0)
     chains = mc.draw_chains(TASK, 6000, "training", 5)
@@ -121,7 +121,7 @@ def test_operands_follow_zipfs_law():
     assert counts[1] == pytest.approx(shares[-1], abs=0.02)
 
 
-def test_answers_are_read_from_the_last_number():
+def test_answers_are_read_from_the_last_number() -> None:
     stop, plus = TASK.stop, TASK.vocabulary.places["+"]
     outputs = np.array(
         [[[3, 4, stop, stop], [3, 4, 5, 6], [stop] * 4, [3, plus, stop, stop], [5, stop, 9, 9]]]
@@ -131,7 +131,7 @@ def test_answers_are_read_from_the_last_number():
     assert written.tolist()[0] == [True, True, True, False] and written.tolist()[1] == [True] * 4
 
 
-def test_a_set_without_repeats_is_one():
+def test_a_set_without_repeats_is_one() -> None:
     drawn = mc.draw_chains(TASK, 400, "test", 1)
     kept = mc.write_prompts(TASK, mc.drop_repeats(TASK, drawn, 150)).tolist()
     assert len({tuple(row) for row in kept}) == 150
@@ -139,7 +139,7 @@ def test_a_set_without_repeats_is_one():
         mc.drop_repeats(TASK, drawn, 401)
 
 
-def test_shown_samples_name_what_is_wrong():
+def test_shown_samples_name_what_is_wrong() -> None:
     chains = mc.draw_chains(TASK, 4, "test", 1).take(np.array([0, 0, 0]))
     gold = mc.write_outputs(TASK, chains).numpy()
     outputs = gold.copy()
@@ -153,7 +153,7 @@ def test_shown_samples_name_what_is_wrong():
 # --- The verifier -------------------------------------------------------------------------------
 
 
-def test_verdicts_are_learned_up_to_the_first_wrong_word():
+def test_verdicts_are_learned_up_to_the_first_wrong_word() -> None:
     chains = mc.Chains(*(np.array(each) for each in ([3], [3], [[0, 0, 0]], [[1, 1, 1]])))
     stop = TASK.stop
     outputs = np.array([[[4, 5, 6, stop], [4, 0, 6, stop], [4, stop, stop, stop]]])
@@ -166,7 +166,7 @@ def test_verdicts_are_learned_up_to_the_first_wrong_word():
     assert learned == ["right right right right", "right wrong", "right wrong"]
 
 
-def test_scores_with_memory_agree_with_scores_without():
+def test_scores_with_memory_agree_with_scores_without() -> None:
     """A second way to the same numbers: the whole row read at once, verdicts written in."""
     verifier = build(depth=2, width=8).requires_grad_(False)
     chains = mc.draw_chains(TASK, 5, "test", 1)
@@ -183,7 +183,7 @@ def test_scores_with_memory_agree_with_scores_without():
             assert scores[row, column] == pytest.approx(expected, rel=1e-4)
 
 
-def test_auroc_is_the_share_of_ordered_pairs():
+def test_auroc_is_the_share_of_ordered_pairs() -> None:
     scores = np.array([0.1, 0.4, 0.4, 0.8, 0.2])
     right = np.array([False, True, False, True, True])
     pairs = [
@@ -206,7 +206,7 @@ def make_attempts(problems: int = 40, samples: int = 64) -> Attempts:
     return Attempts(answers, stream.random(answers.shape), gold)
 
 
-def test_a_knowing_verifier_reaches_the_cover_and_dice_reach_a_sample():
+def test_a_knowing_verifier_reaches_the_cover_and_dice_reach_a_sample() -> None:
     attempts = make_attempts()
     assert measure_planted_gap(attempts) == 0.0
     assert abs(measure_dice_excess(attempts, 1)) < 0.02
@@ -217,7 +217,7 @@ def test_a_knowing_verifier_reaches_the_cover_and_dice_reach_a_sample():
 
 
 @pytest.mark.parametrize("flip_rate", [0.0, 0.05, 0.2])
-def test_flipped_labels_end_at_the_ceiling(flip_rate):
+def test_flipped_labels_end_at_the_ceiling(flip_rate: float) -> None:
     """arXiv:2411.17501: p / (p + e (1 - p)); with e = 0 it is the cover."""
     attempts = make_attempts(problems=400, samples=600)
     reached = accept_with_flips(attempts, 600, flip_rate, 3).mean()
@@ -226,12 +226,12 @@ def test_flipped_labels_end_at_the_ceiling(flip_rate):
     assert find_ceiling(np.array([0.2, 0.0]), 0.2) == pytest.approx(0.5 * 0.2 / (0.2 + 0.2 * 0.8))
 
 
-def test_budgets_are_powers_of_two_and_what_is_compared():
+def test_budgets_are_powers_of_two_and_what_is_compared() -> None:
     assert list_budgets(16, [16, 5]) == [1, 2, 4, 5, 8, 16]
     assert list_budgets(63, [15, 63]) == [1, 2, 4, 8, 15, 16, 32, 63]
 
 
-def test_bins_are_equal_parts_from_easy_to_hard():
+def test_bins_are_equal_parts_from_easy_to_hard() -> None:
     solved = np.array([0.0, 1.0, 0.5, 0.5, 0.0, 1.0])
     lengths = np.array([2, 3, 9, 2, 1, 1])
     assert sort_into_bins(solved, lengths, bins=3).tolist() == [3, 1, 2, 2, 3, 1]
@@ -252,13 +252,13 @@ SELECTION = Selection(VERIFIER, problems=1000, samples=16, records=100_000)
 
 
 @pytest.mark.parametrize(("load", "samples"), [(0.16, 258), (0.79, 63), (22.0, 16)])
-def test_the_exchange_is_the_sources(load, samples):
+def test_the_exchange_is_the_sources(load: float, samples: int) -> None:
     assert find_samples(14, load) == samples
     exact = 14 + 3 * 13 / load  # and it makes 6 N D + k 2 N R D equal to 14 (6 N D + 2 N R D)
     assert 6 + exact * 2 * load == pytest.approx(14 * (6 + 2 * load))
 
 
-def test_bills_add_up():
+def test_bills_add_up() -> None:
     bill = bill_small(SMALL, WORK, 0.79, 63, SELECTION)
     bare = bill_small(SMALL, WORK, 0.79, 63, None)
     prompts = WORK.count_prompts(0.79)
@@ -270,7 +270,7 @@ def test_bills_add_up():
     assert bill.total == bill.training + bill.sampling + bill.verifier_training + bill.scoring
 
 
-def test_samples_share_the_reading_of_their_prompt():
+def test_samples_share_the_reading_of_their_prompt() -> None:
     one, two, three = (cost_sampling(SMALL, WORK, samples) for samples in (1, 2, 3))
     assert three - two == two - one < one
     read = count_flops(SMALL, 1, WORK.prompt_words).forward
@@ -278,7 +278,7 @@ def test_samples_share_the_reading_of_their_prompt():
 
 
 @pytest.mark.parametrize("load", [0.16, 0.79, 22.0])
-def test_charged_samples_spend_the_budget_and_no_more(load):
+def test_charged_samples_spend_the_budget_and_no_more(load: float) -> None:
     budget = bill_large(LARGE, WORK, load).total
     samples = find_charged_samples(SMALL, LARGE, WORK, load, SELECTION)
     assert samples < find_samples(14, load)
@@ -291,11 +291,11 @@ def test_charged_samples_spend_the_budget_and_no_more(load):
 
 
 @pytest.fixture(scope="module")
-def tiny_study():
+def tiny_study() -> c01.Study:
     return c01.run_study(c01.CANARY_CONFIG, 5, "cpu")
 
 
-def test_every_arm_runs_and_hands_samples_over(tiny_study):
+def test_every_arm_runs_and_hands_samples_over(tiny_study: c01.Study) -> None:
     measures = tiny_study.measures
     assert set(c01.CANARY_CONFIG["arms"]) == {arm.name for arm in c01.ARMS}
     assert {"x14", "x4", "latent_depth", "labels_flipped", "by_samples"} <= set(measures)
@@ -310,7 +310,7 @@ def test_every_arm_runs_and_hands_samples_over(tiny_study):
         assert all(load["samples_if_all_is_charged"] < load["samples"] for load in loads.values())
 
 
-def test_loops_cost_what_one_pass_does_and_share_its_weights(tiny_study):
+def test_loops_cost_what_one_pass_does_and_share_its_weights(tiny_study: c01.Study) -> None:
     depths = tiny_study.measures["latent_depth"]
     sizes = {depth["block_parameters"] for depth in depths.values()}
     assert len(sizes) == 1
@@ -319,7 +319,7 @@ def test_loops_cost_what_one_pass_does_and_share_its_weights(tiny_study):
     assert max(costs) / min(costs) < 1.6  # the head and the prompt are not looped
 
 
-def test_the_best_of_three_rates_is_kept(tiny_study):
+def test_the_best_of_three_rates_is_kept(tiny_study: c01.Study) -> None:
     small = tiny_study.measures["small"]
     assert [each["rate"] for each in small["rates_tried"]] == c01.CANARY_CONFIG["small"]["rates"]
     best = max(each["validation_accuracy"] for each in small["rates_tried"])
@@ -328,7 +328,7 @@ def test_the_best_of_three_rates_is_kept(tiny_study):
     assert small["learning_rate"] == kept["rate"]
 
 
-def test_the_estimands_are_what_the_protocol_says(tiny_study):
+def test_the_estimands_are_what_the_protocol_says(tiny_study: c01.Study) -> None:
     """A second implementation, from the bins of a load."""
     loads = tiny_study.measures["x14"]["loads"]
     got = c01.read_estimates(loads, "gain")
@@ -353,14 +353,14 @@ def list_paths() -> list[str]:
 
 
 @pytest.mark.parametrize("path", sorted(set(list_paths())))
-def test_what_is_shown_is_measured(tiny_study, path):
+def test_what_is_shown_is_measured(tiny_study: c01.Study, path: str) -> None:
     value: Any = tiny_study.measures
     for key in path.split("."):
         value = value[key]
     assert isinstance(value, int | float)
 
 
-def test_every_outcome_of_every_reading_has_its_words():
+def test_every_outcome_of_every_reading_has_its_words() -> None:
     names = {reading.name for reading in c01.PROTOCOL.readings}
     assert set(c01.SHOWN.means) == {*names, "all"}
     outcomes = {"CONSISTENT", "SHIFTED", "ATTENUATED", "UNDECIDED", "INVALID"}
@@ -377,28 +377,28 @@ def run_tiny(monkeypatch: pytest.MonkeyPatch) -> Any:
     return c01.run_seed(6, "smoke", "cpu")
 
 
-def test_a_selection_that_ignores_the_verifier_is_caught(monkeypatch):
+def test_a_selection_that_ignores_the_verifier_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         choices, "choose_weighted", lambda answers, weights: choices.choose_majority(answers)
     )
     assert not run_tiny(monkeypatch).controls["planted_verifier_gap"].passed
 
 
-def test_a_selection_that_sees_the_right_answers_is_caught(monkeypatch):
+def test_a_selection_that_sees_the_right_answers_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         Attempts, "judge", lambda self, selector, samples: self.is_right[:, :samples].any(axis=1)
     )
     assert not run_tiny(monkeypatch).controls["dice_verifier_excess"].passed
 
 
-def test_a_checker_that_accepts_everything_is_caught(monkeypatch):
+def test_a_checker_that_accepts_everything_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         Attempts, "judge", lambda self, selector, samples: np.ones(len(self.gold), dtype=bool)
     )
     assert not run_tiny(monkeypatch).controls["foreign_accuracy"].passed
 
 
-def test_a_model_that_knows_nothing_is_no_regime(monkeypatch):
+def test_a_model_that_knows_nothing_is_no_regime(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten steps of training: outputs are no chains, samples are not right."""
     result = run_tiny(monkeypatch)
     assert not result.controls["parse_rate"].passed

@@ -18,10 +18,9 @@ follow Zipf's law: were all facts equally common, models 14 times apart in size 
 all or nothing, and a larger model without errors cannot be beaten.
 """
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 from retest.experiments.readings import read_controls
 from retest.protocol import (
@@ -38,26 +37,13 @@ from retest.protocol import (
 )
 from retest.showing import Curve, Showing, SourceNumber
 
-if TYPE_CHECKING:
-    import numpy as np
-    import torch
-    from numpy.typing import NDArray
-
-    from retest.lab.attempts import Attempts
-    from retest.lab.compute_exchange import Selection, Workload
-    from retest.lab.difficulty import Bins
-    from retest.lab.model import Transformer
-    from retest.lab.options import ModelOptions
-    from retest.lab.tasks.chain_samples import Written
-    from retest.lab.tasks.modular_chains import Chains, ChainTask
-
 # --- What is trained, and what is compared -------------------------------------------------------
 
 LOADS = {"light": 0.16, "even": 0.79, "heavy": 22.0}  # R, the source's three
-SMALL = {"depth": 1, "width": 16, "heads": 4, "positions": "learned"}  # 3,072 in its block
+SMALL = {"depth": 1, "width": 20, "heads": 4, "positions": "learned"}  # 4,800 in its block
 LARGER: dict[str, dict[str, Any]] = {
-    "x14": {"ratio": 14, "shape": {**SMALL, "width": 60}},  # 43,200: 14.06 times
-    "x4": {"ratio": 4, "shape": {**SMALL, "width": 32}},  # 12,288: 4 times
+    "x14": {"ratio": 14, "shape": {**SMALL, "width": 75, "heads": 5}},  # 67,500: 14.06 times
+    "x4": {"ratio": 4, "shape": {**SMALL, "width": 40}},  # 19,200: 4 times
 }
 PRIMARY = "x14"  # the pair that the estimands are read from
 EASIER, HARDEST = (1, 2, 3), (5,)
@@ -208,22 +194,29 @@ READINGS = (
     ),
 )
 
-TASK = {"modulus": 31, "fewest": 1, "most": 6, "skew": 1.5}
-SHARED: dict[str, Any] = {"task": TASK, "temperature": 0.8, "bin_samples": 16}
+TASK = {"modulus": 37, "fewest": 1, "most": 6, "skew": 1.5}
+SHARED: dict[str, Any] = {
+    "task": TASK,
+    "temperature": 0.8,
+    "bin_samples": 16,
+    "loads": LOADS,
+    "loops": LOOPS,
+    "flip_rates": FLIP_RATES,
+}
 VERIFIER_SHAPE = {**SMALL, "width": 32}
 NIGHTLY: dict[str, Any] = {
     **SHARED,
     "arms": NIGHTLY_ARMS,
     "test_problems": 250,
     "validation_problems": 200,
-    "training": {"steps": 1200, "batch": 128},
+    "training": {"steps": 1600, "batch": 128},
     "small": {"shape": SMALL, "rates": [4e-3]},
     "larger": {PRIMARY: {**LARGER[PRIMARY], "rates": [3e-3]}},
     "verifier": {
         "shape": VERIFIER_SHAPE,
-        "problems": 10_000,
+        "problems": 16_000,
         "samples": 16,
-        "training": {"steps": 1800, "batch": 256, "learning_rate": 4e-3},
+        "training": {"steps": 3000, "batch": 256, "learning_rate": 4e-3},
     },
 }
 TINY: dict[str, Any] = {
@@ -453,62 +446,6 @@ SHOWN = Showing(source_numbers=SOURCE_NUMBERS, curves=CURVES, means=MEANS)
 
 
 @dataclass(frozen=True)
-class Bench:
-    """What every arm of a seed shares."""
-
-    task: "ChainTask"
-    config: Mapping[str, Any]
-    seed: int
-    device: "torch.device"
-
-    def address(self, what: str) -> int:
-        """The seed of one stream of this seed's random numbers."""
-        from retest.lab.item_seeds import hash_seed
-
-        return hash_seed(f"c01/{what}", self.seed, 0)
-
-    @property
-    def work(self) -> "Workload":
-        """Words and records, for the accounting."""
-        from retest.lab.compute_exchange import Workload
-
-        training = self.config["training"]
-        return Workload(
-            prompt_words=self.task.prompt_words,
-            output_words=self.task.output_words,
-            records=training["steps"] * training["batch"],
-        )
-
-    def shape(self, shape: Mapping[str, Any]) -> "ModelOptions":
-        """The options of a model of this task; there is room for a verifier's verdicts."""
-        from retest.lab.options import ModelOptions
-
-        words = self.task.prompt_words + 2 * self.task.output_words
-        return ModelOptions(vocabulary=len(self.task.vocabulary), context=words, **shape)
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A model with what its training gave."""
-
-    model: "Transformer"
-    measures: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Tested:
-    """The small side on the test problems."""
-
-    chains: "Chains"
-    written: "Written"
-    attempts: "Attempts"
-    bins: "Bins"
-    small: Trained
-    verifier: Trained
-    selection: "Selection"  # what the verifier cost
-
-
-@dataclass(frozen=True)
 class Study:
     """What every arm of a configuration gave under a seed."""
 
@@ -543,333 +480,31 @@ def read_estimates(loads: Mapping[str, Any], gain: str) -> dict[str, float]:
 def run_study(config: Mapping[str, Any], seed: int, device: str) -> Study:
     """Every arm of a configuration under a seed."""
     from retest.lab.devices import open_device
+    from retest.lab.model_bench import Bench, teach_verifier, train_best
+    from retest.lab.model_trade import compare, loop_small, try_small
     from retest.lab.tasks.chain_samples import show_samples
     from retest.lab.tasks.modular_chains import ChainTask, draw_chains, drop_repeats
 
     bench = Bench(ChainTask(**config["task"]), config, seed, open_device(device))
     count = config["test_problems"]
-    drawn = draw_chains(bench.task, 2 * count, "test", bench.address("test"))
+    drawn = draw_chains(bench.task, 3 * count, "test", bench.address("test"))
     chains = drop_repeats(bench.task, drawn, count)
     small = train_best(bench, "small", config["small"])
     verifier, selection = teach_verifier(bench, small.model)
     tested, measures, gates = try_small(bench, small, verifier, selection, chains)
-    samples: dict[str, Mapping[str, Sequence[Sample]]] = {
-        "small": {"test": show_samples(bench.task, chains, tested.written)}
-    }
+    samples: dict[str, Mapping[str, Sequence[Sample]]] = {}
+    samples["small"] = {"test": show_samples(bench.task, chains, tested.written)}
     for name, subject in config["larger"].items():
         larger = train_best(bench, name, subject)
         measures[name], answers = compare(bench, larger, tested, subject["ratio"])
         samples[name] = {"test": show_samples(bench.task, chains, answers)}
+    charged = read_estimates(measures[PRIMARY]["loads"], "charged_gain")
+    measures["estimands_if_all_is_charged"] = charged
     if "latent_depth" in config["arms"]:
-        measures["latent_depth"], shown = loop_small(bench, tested)
+        ratio = config["larger"][PRIMARY]["ratio"]
+        measures["latent_depth"], shown = loop_small(bench, tested, ratio)
         samples.update(shown)
     return Study(measures, gates | read_gates(measures), samples)
-
-
-def train_best(bench: Bench, name: str, subject: Mapping[str, Any], loops: int = 1) -> Trained:
-    """Train a model at each of its learning rates on the same records in the same order.
-
-    The one that is best on validation problems is kept; with one rate nothing is chosen.
-    """
-    from retest.lab.model import build_model, count_block_parameters, count_parameters
-    from retest.lab.tasks.chain_samples import measure_accuracy, write_greedily
-    from retest.lab.tasks.modular_chains import draw_chains, write_records
-    from retest.lab.training import TrainingOptions, train
-
-    training, task = bench.config["training"], bench.task
-    options = bench.shape({**subject["shape"], "repeats": loops})
-    records = write_records(
-        task, draw_chains(task, bench.work.records, "training", bench.address("training"))
-    )
-    validation = draw_chains(
-        task, bench.config["validation_problems"], "validation", bench.address("validation")
-    )
-    tried = []
-    for rate in subject["rates"]:
-        how = TrainingOptions(**training, learning_rate=rate)
-        model = build_model(options, bench.address(f"weights/{name}"), bench.device)
-        log = train(model, records, how, bench.address("order"))
-        reached = measure_accuracy(task, validation, write_greedily(model, task, validation))
-        tried.append((reached, model, rate, log.summarise()))
-    reached, model, rate, log_measures = max(tried, key=lambda one: one[0])
-    measures = {
-        "block_parameters": count_block_parameters(model),
-        "parameters": count_parameters(model),
-        "learning_rate": rate,
-        "validation_accuracy": reached,
-        "rates_tried": [{"rate": each[2], "validation_accuracy": each[0]} for each in tried],
-        **log_measures,
-    }
-    return Trained(model, measures)
-
-
-def teach_verifier(bench: Bench, small: "Transformer") -> tuple[Trained, "Selection"]:
-    """Train a verifier on samples of the small model for problems of a split of their own."""
-    from retest.lab.compute_exchange import Selection
-    from retest.lab.model import build_model, count_block_parameters
-    from retest.lab.tasks.chain_samples import write_samples, write_verifier_records
-    from retest.lab.tasks.modular_chains import draw_chains
-    from retest.lab.training import TrainingOptions, train
-
-    task, teaching = bench.task, bench.config["verifier"]
-    problems, samples = teaching["problems"], teaching["samples"]
-    chains = draw_chains(task, problems, "verifier", bench.address("verifier/problems"))
-    temperature, address = bench.config["temperature"], bench.address("verifier/samples")
-    written = write_samples(small, task, chains, samples, temperature, address)
-    options = bench.shape(teaching["shape"])
-    model = build_model(options, bench.address("verifier/weights"), bench.device)
-    how = TrainingOptions(**teaching["training"])
-    records = write_verifier_records(task, chains, written)
-    log = train(model, records, how, bench.address("verifier/order"))
-    measures = {"block_parameters": count_block_parameters(model), **log.summarise()}
-    selection = Selection(options, problems, samples, how.steps * how.batch)
-    return Trained(model, measures), selection
-
-
-def try_small(
-    bench: Bench, small: Trained, verifier: Trained, selection: "Selection", chains: "Chains"
-) -> tuple[Tested, dict[str, Any], dict[str, float]]:
-    """The small model on the test problems: (what others are held against, measures, gates)."""
-    from retest.lab.attempts import measure_within
-    from retest.lab.difficulty import average_by_bin, sort_into_bins
-    from retest.lab.tasks.chain_samples import measure_accuracy, measure_parse_rate, write_greedily
-    from retest.lab.verifiers import measure_auroc
-
-    most = max(max(list_samples(each["ratio"])) for each in bench.config["larger"].values())
-    written, attempts = attempt(bench, small, verifier, chains, most, "test")
-    apart_count = bench.config["bin_samples"]
-    written_apart, apart = attempt(bench, small, verifier, chains, apart_count, "bins")
-    greedy = write_greedily(small.model, bench.task, chains)
-    solved = apart.is_right.mean(axis=1)
-    bins = sort_into_bins(solved, chains.lengths)
-    pooled = measure_auroc(apart.scores.reshape(-1), apart.is_right.reshape(-1))
-    within = measure_within(apart)
-    outputs = (written, written_apart, greedy)
-    measures = {
-        "small": {
-            **small.measures,
-            "greedy": measure_accuracy(bench.task, chains, greedy),
-            "once": float(attempts.judge("oracle", 1).mean()),
-            "parse_rate": min(measure_parse_rate(each) for each in outputs),
-        },
-        "verifier": {
-            **verifier.measures,
-            "auroc": drop_nan(pooled),
-            "auroc_within_problems": drop_nan(within),
-        },
-        "bins": {
-            "pass_at_1": average_by_bin(solved, bins),
-            "operations": average_by_bin(chains.lengths, bins),
-        },
-        "by_samples": count_by_samples(bench, attempts),
-        "labels_flipped": flip_labels(bench, attempts, solved),
-    }
-    gates = {"verifier_auroc": within, "small_pass_at_1": float(solved.mean())}
-    tested = Tested(chains, written, attempts, bins, small, verifier, selection)
-    return tested, measures, gates | check_selection(attempts, bench.seed)
-
-
-def attempt(
-    bench: Bench, model: Trained, verifier: Trained, chains: "Chains", samples: int, what: str
-) -> tuple["Written", "Attempts"]:
-    """Samples of a model with the verifier's scores; ``what`` is their address."""
-    from retest.lab.attempts import Attempts
-    from retest.lab.tasks.chain_samples import score_samples, write_samples
-    from retest.lab.tasks.modular_chains import find_answers
-
-    temperature, address = bench.config["temperature"], bench.address(f"samples/{what}")
-    written = write_samples(model.model, bench.task, chains, samples, temperature, address)
-    scores = score_samples(verifier.model, bench.task, chains, written)
-    return written, Attempts(written.answers, scores, find_answers(bench.task, chains))
-
-
-def check_selection(attempts: "Attempts", seed: int) -> dict[str, float]:
-    """Controls with an answer that is known beforehand."""
-    from retest.lab.attempts import measure_dice_excess, measure_foreign, measure_planted_gap
-
-    return {
-        "planted_verifier_gap": measure_planted_gap(attempts),
-        "dice_verifier_excess": measure_dice_excess(attempts, seed),
-        "foreign_accuracy": measure_foreign(attempts),
-    }
-
-
-def drop_nan(value: float) -> float | None:
-    """None for a number that there is not, as measures are plain JSON."""
-    return None if math.isnan(value) else value
-
-
-def list_samples(ratio: float) -> list[int]:
-    """k at each load for a model ``ratio`` times larger."""
-    from retest.lab.compute_exchange import find_samples
-
-    return [find_samples(ratio, load) for load in LOADS.values()]
-
-
-def count_by_samples(bench: Bench, attempts: "Attempts") -> dict[str, Any]:
-    """Accuracy of each way to choose, over all problems, by the number of samples."""
-    from retest.lab.attempts import SELECTORS, list_budgets
-
-    beside = [k for each in bench.config["larger"].values() for k in list_samples(each["ratio"])]
-    return {
-        f"k{samples}": {
-            selector: float(attempts.judge(selector, samples).mean()) for selector in SELECTORS
-        }
-        for samples in list_budgets(attempts.answers.shape[1], beside)
-    }
-
-
-def flip_labels(
-    bench: Bench, attempts: "Attempts", solved: "NDArray[np.float64]"
-) -> dict[str, Any]:
-    """A knowing verifier that lets wrong samples pass at a rate, against where it must end.
-
-    The ceiling is that of arXiv:2411.17501, mean of p / (p + e (1 - p)) over problems; p is each
-    problem's share of right samples, of all that were drawn and of those drawn apart.
-    """
-    from retest.lab.attempts import accept_with_flips, find_ceiling
-
-    most = attempts.answers.shape[1]
-    address = bench.address("flips")
-    return {
-        f"percent_{round(100 * rate)}": {
-            "accuracy": float(accept_with_flips(attempts, most, rate, address).mean()),
-            "ceiling": find_ceiling(attempts.is_right.mean(axis=1), rate),
-            "ceiling_apart": find_ceiling(solved, rate),
-        }
-        for rate in FLIP_RATES
-    }
-
-
-def compare(
-    bench: Bench, larger: Trained, tested: Tested, ratio: float
-) -> tuple[dict[str, Any], "Written"]:
-    """A larger model that answers once against k samples, at every load."""
-    from retest.lab.difficulty import average_by_bin
-    from retest.lab.tasks.chain_samples import (
-        measure_accuracy,
-        measure_parse_rate,
-        write_greedily,
-        write_samples,
-    )
-
-    task, chains = bench.task, tested.chains
-    greedy = write_greedily(larger.model, task, chains)
-    address = bench.address("samples/larger")
-    once = write_samples(larger.model, task, chains, 1, bench.config["temperature"], address)
-    is_right = greedy.answers[:, 0] == tested.attempts.gold
-    small = tested.small.measures["block_parameters"]
-    reached = average_by_bin(is_right, tested.bins)
-    loads = {
-        name: weigh_load(bench, larger, tested, reached, ratio, load)
-        for name, load in LOADS.items()
-    }
-    measures = {
-        **larger.measures,
-        "ratio_of_parameters": larger.measures["block_parameters"] / small,
-        "greedy": reached,
-        "once": measure_accuracy(task, chains, once),
-        "parse_rate": min(measure_parse_rate(each) for each in (greedy, once)),
-        "loads": loads,
-        "estimands_if_all_is_charged": read_estimates(loads, "charged_gain"),
-    }
-    return measures, greedy
-
-
-def weigh_load(
-    bench: Bench,
-    larger: Trained,
-    tested: Tested,
-    reached: Mapping[str, float],
-    ratio: float,
-    load: float,
-) -> dict[str, Any]:
-    """One load: gains by bin at the source's k, and at the k that pays for the verifier too."""
-    from retest.lab.compute_exchange import (
-        bill_large,
-        bill_small,
-        cost_sampling,
-        find_charged_samples,
-        find_samples,
-    )
-    from retest.lab.difficulty import average_by_bin
-
-    work, selection = bench.work, tested.selection
-    small, large = tested.small.model.options, larger.model.options
-    samples = find_samples(ratio, load)
-    charged = find_charged_samples(small, large, work, load, selection)
-    against = bill_large(large, work, load)
-    bare = bill_small(small, work, load, samples, None)
-    full = bill_small(small, work, load, samples, selection)
-    apart = cost_sampling(small, work, bench.config["bin_samples"])
-    return {
-        "load": load,
-        "samples": samples,
-        "samples_if_all_is_charged": charged,
-        "samples_without_verifier": find_charged_samples(small, large, work, load, None),
-        "accuracy": average_by_bin(tested.attempts.judge("verifier", samples), tested.bins),
-        "gain": find_gains(tested, reached, samples),
-        "charged_gain": find_gains(tested, reached, min(max(charged, 1), samples)),
-        "operations": {
-            "larger": asdict(against),
-            "small": asdict(full),
-            "small_to_larger": bare.total / against.total,
-            "small_with_verifier_to_larger": full.total / against.total,
-            "difficulty_to_samples": apart / cost_sampling(small, work, samples),
-        },
-    }
-
-
-def find_gains(
-    tested: Tested, reached: Mapping[str, float], samples: int
-) -> dict[str, dict[str, float]]:
-    """Gains over the larger model (``reached``, by bin) for every way to choose among samples."""
-    from retest.lab.attempts import SELECTORS
-    from retest.lab.difficulty import average_by_bin
-
-    gains = {}
-    for selector in SELECTORS:
-        means = average_by_bin(tested.attempts.judge(selector, samples), tested.bins)
-        gains[selector] = {place: means[place] - reached[place] for place in means}
-    return gains
-
-
-def loop_small(bench: Bench, tested: Tested) -> tuple[dict[str, Any], Samples]:
-    """The small block looped, each depth trained afresh, with k / loops samples a problem.
-
-    Inference costs the same at every depth, training does not. The verifier is the one that was
-    taught on samples of the block without a loop.
-    """
-    from retest.lab.compute_exchange import cost_sampling, find_samples
-    from retest.lab.tasks.chain_samples import measure_accuracy, show_samples, write_greedily
-
-    ratio = bench.config["larger"][PRIMARY]["ratio"]
-    budgets = {name: find_samples(ratio, load) for name, load in LOADS.items()}
-    measures, shown = {}, {}
-    for loops in LOOPS:
-        looped = train_best(bench, f"loops/{loops}", bench.config["small"], loops)
-        counts = {name: max(1, samples // loops) for name, samples in budgets.items()}
-        written, attempts = attempt(
-            bench, looped, tested.verifier, tested.chains, max(counts.values()), f"loops/{loops}"
-        )
-        greedy = write_greedily(looped.model, bench.task, tested.chains)
-        measures[f"loops_{loops}"] = {
-            **looped.measures,
-            "greedy": measure_accuracy(bench.task, tested.chains, greedy),
-            "loads": {
-                name: {
-                    "samples": samples,
-                    "operations": cost_sampling(looped.model.options, bench.work, samples),
-                    **{
-                        selector: float(attempts.judge(selector, samples).mean())
-                        for selector in ("verifier", "majority", "oracle")
-                    },
-                }
-                for name, samples in counts.items()
-            },
-        }
-        shown[f"loops_{loops}"] = {"test": show_samples(bench.task, tested.chains, written)}
-    return measures, shown
 
 
 def read_gates(measures: Mapping[str, Any]) -> dict[str, float]:
