@@ -128,7 +128,8 @@ def test_arms_and_sets_are_shown_in_turn_newest_seed_first(
     found = find_samples(session, "e01")
     four = choose_samples(found.samples, 4)
     assert [(s.arm, s.test, s.seed) for s in four] == [
-        ("plain", "seen", 2), ("plain", "unseen", 2), ("shuffled", "seen", 2), ("shuffled", "seen", 2),
+        ("plain", "seen", 2), ("plain", "unseen", 2),
+        ("shuffled", "seen", 2), ("shuffled", "seen", 2),
     ]  # fmt: skip
     wrong = choose_samples(found.samples, 100, only_wrong=True)
     assert len(wrong) == 9 and all(s.verdict == "wrong: the sum" for s in wrong)
