@@ -26,8 +26,9 @@ from ingest.judges.encoder_weights import (
     read_encoder,
     read_fields,
 )
+from ingest.judges.intervals import wilson
 from ingest.judges.kept_vectors import KeptVectors
-from ingest.judges.measuring import measure_answers
+from ingest.judges.measuring import WANTED, measure_answers, try_filter
 from ingest.judges.operating_points import (
     NEITHER,
     TIMES_CHANCE,
@@ -39,6 +40,7 @@ from ingest.judges.operating_points import (
     score_f1,
     state,
 )
+from ingest.judges.picking import Picker, bag_sentences
 from ingest.judges.sentence_encoder import SentenceEncoder, strip_date
 from ingest.judges.training_pairs import Fold
 from ingest.judges.weights import Weights, hash_claim, load_weights
@@ -318,3 +320,63 @@ def test_measuring_counts_what_the_rule_says() -> None:
     said = sum(n for word, (_, n) in found["bands"]["supports"].items() if word != "unclear")
     assert said == (spoken == 0).sum()
     assert found["sure"][-1]["n"] == 600 and max(found["calibration"].values()) < 0.2
+
+
+def test_a_filter_is_set_by_other_folds_and_counted_on_its_own() -> None:
+    rows = np.arange(400)
+    folds = [Fold(rows[200:], rows[:200]), Fold(rows[:200], rows[200:])]
+    score = (rows % 200) / 200
+    honest = try_filter(score, score >= 0.5, folds)
+    assert honest["unset"] == 0 and honest["right"] == 200 == honest["true"]
+    # 100 a fold are right, and 66 below them pass until precision falls under .60
+    assert honest["right"] / honest["n"] == pytest.approx(WANTED, abs=0.01)
+    first_half_only = try_filter(score, (score >= 0.5) & (rows < 200), folds)
+    assert (first_half_only["right"], first_half_only["unset"]) == (0, 1)
+    assert first_half_only["n"] == honest["n"] / 2
+    rare = try_filter(score, score >= 0.9, folds)  # 20 a fold: too few to set anything
+    assert rare == {"right": 0, "n": 0, "true": 40, "unset": 2}
+
+
+def test_a_sentence_is_picked_by_its_own_words() -> None:
+    weights = load_weights()
+    spans = split_paper(TITLE, ABSTRACT)
+    bags = bag_sentences(spans, weights.vocabulary, weights.bag_idf)
+    assert all(np.linalg.norm(bag.weights) == pytest.approx(1, abs=1e-5) for bag in bags)
+    others = {int(term) for index in (0, 1, 3) for term in bags[index].terms}
+    word = next(int(term) for term in bags[2].terms if int(term) not in others)
+    only_that_word = np.zeros(len(weights.vocabulary), dtype=np.float32)
+    only_that_word[word] = 1.0
+    nothing_else = np.zeros_like(weights.final.picker.numbers)
+    picker = Picker(nothing_else, only_that_word)
+    judge = EmbeddedJudge(replace(weights, final=replace(weights.final, picker=picker)))
+    answer = judge.judge_stance(CLAIM, PAPER)
+    assert answer.closest[0].text == spans[2].text
+    # what is shown does not touch what is computed
+    assert answer.probabilities == EmbeddedJudge(weights).judge_stance(CLAIM, PAPER).probabilities
+
+
+def test_the_shipped_picker_knows_a_result_from_a_plan() -> None:
+    weights = load_weights()
+    plan, result = "We propose a novel framework.", "However, we find that accuracy drops."
+    bags = bag_sentences(split_paper("", f"{plan} {result}"), weights.vocabulary, weights.bag_idf)
+    for voice in (weights.final, *weights.folds):
+        by_words = [float(voice.picker.words[bag.terms] @ bag.weights) for bag in bags]
+        assert by_words[1] > by_words[0]
+
+
+@pytest.mark.real_data
+def test_readers_sentences_come_first_as_often_as_the_card_says(test_data: Path) -> None:
+    pairs = [p for p in read_gold(test_data / "gold" / "stance.jsonl") if p.quote]
+    some = sorted(pairs, key=lambda pair: (pair.claim, pair.arxiv_id))[::12]
+    judge = load_judge("embedded")
+    found = []
+    for pair in some:
+        start = pair.abstract.find(pair.quote or "")
+        first = judge.judge_stance(pair.claim, PaperText("p", pair.title, pair.abstract)).closest[0]
+        if start >= 0:
+            end = start + len(pair.quote or "")
+            overlaps = first.start < end and start < first.end
+            found.append(first.section == "abstract" and overlaps)
+    counted = load_weights().measured["evidence_sentence"]
+    low, high = wilson(sum(found), len(found))
+    assert len(found) > 150 and low <= counted["first"] / counted["n"] <= high

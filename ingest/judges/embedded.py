@@ -18,6 +18,7 @@ from ingest.judges.encoder_weights import find_encoder
 from ingest.judges.features import CLOSEST, bag_words, compare
 from ingest.judges.instructions import blank_instructions
 from ingest.judges.operating_points import CLASSES, NEITHER, Band, Rule
+from ingest.judges.picking import SentenceBag, bag_sentences
 from ingest.judges.reading import PaperReading, Reader, TextReading, Vector
 from ingest.judges.sentence_encoder import SentenceEncoder, strip_date
 from ingest.judges.weights import Weights, load_weights
@@ -27,11 +28,20 @@ STANCE_OF_CLASS: tuple[Stance, ...] = ("supports", "relaxes", "unclear")
 CACHED_PAPERS = 2000
 
 
+class ReadPaper(NamedTuple):
+    """A paper without its instruction-like sentences, and what these looked like."""
+
+    reading: PaperReading
+    bag: Vector  # of all its words
+    sentence_bags: list[SentenceBag]  # of each span
+    flags: list[str]
+
+
 class Answer(NamedTuple):
     """What a voice says of one pair before it is put into words."""
 
     probabilities: Vector  # of CLASSES
-    order: Vector  # a score a span: which is the likeliest evidence
+    order: Vector  # a score a span: which a reader would quote
     rule: Rule
 
 
@@ -72,13 +82,13 @@ class EmbeddedJudge:
 
     def judge_stance(self, claim: str, paper: PaperText) -> Judgement:
         """Stance, evidence sentence and closest sentences of one pair."""
-        reading, bag, flags = self._read_paper(paper.title, paper.abstract)
-        scope: dict[str, Any] = {"flags": flags} if flags else {}
-        if not reading.spans:
+        read = self._read_paper(paper.title, paper.abstract)
+        scope: dict[str, Any] = {"flags": read.flags} if read.flags else {}
+        if not read.reading.spans:
             return Judgement("unclear", scope=scope)
-        answer = self._ask(claim, reading, bag)
+        answer = self._ask(claim, read)
         ranked = np.argsort(-answer.order, kind="stable")
-        closest = [_span(reading.spans[index]) for index in ranked[:CLOSEST]]
+        closest = [_span(read.reading.spans[index]) for index in ranked[:CLOSEST]]
         probabilities = [float(p) for p in answer.probabilities]
         leaning = int(np.argmax(np.array(probabilities) * np.array(answer.rule.factors)))
         side = leaning != NEITHER
@@ -96,33 +106,33 @@ class EmbeddedJudge:
             scope=scope,
         )
 
-    def _ask(self, claim: str, reading: PaperReading, bag: Vector) -> Answer:
+    def _ask(self, claim: str, read: ReadPaper) -> Answer:
+        reading = read.reading
         pair = compare(
             self._read_claim(claim), reading, self._reader.unit_table, self._weights.statistics
         )
         voice = self._weights.voice_for(claim)
+        order = voice.picker.score(pair, read.sentence_bags)
         if self._encoder is None:
-            scores = voice.words.score_sentences(pair)
-            return Answer(voice.words.weigh(pair, bag), scores, voice.words_rule)
+            return Answer(voice.words.weigh(pair, read.bag), order, voice.words_rule)
         scores = voice.full.score_sentences(pair)
         chosen = choose_spans(reading.spans, scores)
         texts = [reading.spans[index].text for index in chosen]
         vectors = self._encoder.encode([strip_date(claim), *texts])
         titles = sum(reading.spans[index].section == TITLE for index in chosen)
         meeting = meet(vectors[0], vectors[1:], scores[chosen], titles, pair.sign)
-        return Answer(voice.full.weigh(pair, bag, meeting), scores, voice.rule)
+        return Answer(voice.full.weigh(pair, read.bag, meeting), order, voice.rule)
 
     def _read_claim_afresh(self, claim: str) -> TextReading:
         return self._reader.read([claim], self._weights.statistics)[0]
 
-    def _read_paper_afresh(
-        self, title: str, abstract: str
-    ) -> tuple[PaperReading, Vector, list[str]]:
+    def _read_paper_afresh(self, title: str, abstract: str) -> ReadPaper:
         weights = self._weights
         shown, flags = blank_instructions(PaperText("", title, abstract))
         reading = self._reader.read_paper(shown.title, shown.abstract, weights.statistics)
         bag = bag_words(reading.whole.text, weights.vocabulary, weights.bag_idf)
-        return reading, bag, flags
+        own = bag_sentences(reading.spans, weights.vocabulary, weights.bag_idf)
+        return ReadPaper(reading, bag, own, flags)
 
 
 def load_embedded_judge() -> EmbeddedJudge:

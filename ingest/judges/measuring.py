@@ -14,6 +14,7 @@ from ingest.judges.features import CLOSEST, bag_words
 from ingest.judges.intervals import bootstrap_macro_f1, confuse, macro_f1
 from ingest.judges.operating_points import (
     CLASSES,
+    FEWEST_IN_BAND,
     NEITHER,
     Probabilities,
     Rule,
@@ -25,6 +26,7 @@ from ingest.judges.operating_points import (
 from ingest.judges.training_pairs import Fold, Material, mark_quoted
 
 COVERAGES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
+WANTED = 0.6  # precision of a filter that a curator could set
 BINS = 10  # equal shares of the rows, for calibration
 
 
@@ -47,6 +49,10 @@ def measure_answers(
         },
         "bands": count_bands(probabilities, truth, folds, rules),
         "coverage": count_coverage(probabilities, truth),
+        "filters": {
+            name: try_filter(score, is_right, folds)
+            for name, (score, is_right) in _score_sides(probabilities, truth).items()
+        },
         "sure": count_sure(probabilities, truth, spoken),
         "surest": {
             name: count_surest_answers(probabilities, truth, spoken, side)
@@ -92,17 +98,44 @@ def count_bands(
 
 def count_coverage(probabilities: Probabilities, truth: NDArray[np.int64]) -> dict[str, Any]:
     """Right among the surest share of all pairs: each class, and "bears on the claim"."""
-    scores = {
-        "supports": (probabilities[:, 0], truth == 0),
-        "against": (probabilities[:, 1], truth == 1),
-        "either": (1 - probabilities[:, NEITHER], truth < NEITHER),
-    }
     curve = {}
-    for name, (score, is_right) in scores.items():
+    for name, (score, is_right) in _score_sides(probabilities, truth).items():
         right = np.cumsum(is_right[np.argsort(-score, kind="stable")])
         counts = [max(1, round(share * len(truth))) for share in COVERAGES]
         curve[name] = [[n, int(right[n - 1])] for n in counts]
     return curve
+
+
+def try_filter(
+    score: NDArray[np.float64], is_right: NDArray[np.bool_], folds: list[Fold]
+) -> dict[str, int]:
+    """What a filter for precision ``WANTED`` lets through on claims that did not set it.
+
+    Of each fold's other rows, the lowest score from which on at least ``FEWEST_IN_BAND`` rows
+    are right that often; where there is none, the filter lets nothing through.
+    """
+    found = {"right": 0, "n": 0, "true": int(is_right.sum()), "unset": 0}
+    for kept, left_out in folds:
+        order = kept[np.argsort(-score[kept], kind="stable")]
+        precision = np.cumsum(is_right[order]) / np.arange(1, len(order) + 1)
+        good = np.flatnonzero(precision[FEWEST_IN_BAND - 1 :] >= WANTED)
+        if len(good) == 0:
+            found["unset"] += 1
+            continue
+        passed = left_out[score[left_out] >= score[order[good[-1] + FEWEST_IN_BAND - 1]]]
+        found["right"] += int(is_right[passed].sum())
+        found["n"] += len(passed)
+    return found
+
+
+def _score_sides(
+    probabilities: Probabilities, truth: NDArray[np.int64]
+) -> dict[str, tuple[NDArray[np.float64], NDArray[np.bool_]]]:
+    return {
+        "supports": (probabilities[:, 0], truth == 0),
+        "against": (probabilities[:, 1], truth == 1),
+        "either": (1 - probabilities[:, NEITHER], truth < NEITHER),
+    }
 
 
 def count_sure(

@@ -28,10 +28,17 @@ from ingest.judges.kept_vectors import KeptVectors
 from ingest.judges.measuring import find_evidence, measure_answers, score_artefact
 from ingest.judges.model_card import write_card
 from ingest.judges.operating_points import CLASSES, Probabilities, Rule, choose_rule
+from ingest.judges.picking import Picker, SentenceBag, bag_sentences
 from ingest.judges.reading import Reader, Vector, gather_statistics
 from ingest.judges.scifact import measure_transfer
 from ingest.judges.sentence_encoder import SentenceEncoder
-from ingest.judges.train_models import fit_model, fit_selector, predict, prepare
+from ingest.judges.train_models import (
+    fit_model,
+    fit_picker,
+    fit_selector,
+    predict,
+    prepare,
+)
 from ingest.judges.training_pairs import (
     Fold,
     Material,
@@ -49,7 +56,7 @@ from ingest.judges.weights import (
     save_weights,
 )
 
-VERSION = "2"
+VERSION = "3"
 FOLDS = 5
 
 Report = Callable[[str], None]
@@ -60,6 +67,7 @@ class Learned(NamedTuple):
 
     words: list[Model]
     full: list[Model]
+    pickers: list[Picker]
     words_shares: Probabilities  # (rows, 3)
     shares: Probabilities
     orders: list[Vector]  # by row, a score a span
@@ -112,7 +120,10 @@ def train(pairs: list[GoldPair], options: Namespace, report: Report) -> Weights:
     words_rules = make_rules(material, folds, learned.words_shares)
     rules = make_rules(material, folds, learned.shares)
     voices = [
-        Voice(*parts) for parts in zip(learned.words, words_rules, learned.full, rules, strict=True)
+        Voice(*parts)
+        for parts in zip(
+            learned.words, words_rules, learned.full, rules, learned.pickers, strict=True
+        )
     ]
     labels = [pair.label for pair in pairs]
     measured = {
@@ -158,18 +169,29 @@ def learn(material: Material, folds: list[Fold], encoder: KeptVectors, report: R
     everything = np.arange(len(material.pairs))
     words_shares, shares = (np.zeros((len(everything), len(CLASSES))) for _ in range(2))
     orders: list[Vector] = [np.zeros(0, dtype=np.float32)] * len(everything)
-    words, full = [], []
+    bags = bag_papers(material)
+    words, full, pickers = [], [], []
     for number, (kept, left_out) in enumerate([Fold(everything, everything[:0]), *folds]):
         selector = fit_selector(material, kept)
         bare, rich = prepare(material, selector, None), prepare(material, selector, encoder)
         words.append(fit_model(material, bare, kept))
         full.append(fit_model(material, rich, kept))
+        pickers.append(fit_picker(material, bags, kept))
         words_shares[left_out] = predict(material, bare, left_out, words[-1])
         shares[left_out] = predict(material, rich, left_out, full[-1])
         for row in left_out:
-            orders[row] = rich.scores[row]
+            orders[row] = pickers[-1].score(material.readings[row], bags[row])
         report(f"{number + 1} of {len(folds) + 1} models fitted")
-    return Learned(words, full, words_shares, shares, orders)
+    return Learned(words, full, pickers, words_shares, shares, orders)
+
+
+def bag_papers(material: Material) -> list[list[SentenceBag]]:
+    """The words of each row's sentences; rows of one paper share them."""
+    known: dict[str, list[SentenceBag]] = {}
+    for pair, spans in zip(material.pairs, material.spans, strict=True):
+        if pair.arxiv_id not in known:
+            known[pair.arxiv_id] = bag_sentences(spans, material.vocabulary, material.idf)
+    return [known[pair.arxiv_id] for pair in material.pairs]
 
 
 def make_rules(material: Material, folds: list[Fold], probabilities: Probabilities) -> list[Rule]:

@@ -13,6 +13,7 @@ from ingest.judges.dense import BLOCKS, COSINES, choose_spans, meet
 from ingest.judges.encoder_weights import WIDTH
 from ingest.judges.features import pool, sentence_matrix
 from ingest.judges.operating_points import Probabilities
+from ingest.judges.picking import Picker, SentenceBag
 from ingest.judges.reading import Vector
 from ingest.judges.sentence_encoder import Encodes, strip_date
 from ingest.judges.training_pairs import Material, Rows, mark_quoted
@@ -21,6 +22,7 @@ from ingest.sentences import TITLE
 
 SCALAR_SCALE, COSINE_SCALE, BLOCK_SCALE = 0.1, 0.3, 0.03  # of standardised numbers
 PENALTY = 0.1  # inverse L2 strength
+PICKER_SCALE, PICKER_PENALTY = 0.3, 1.0  # numbers beside words; inverse L2 strength
 FLATTEST = 1e-4  # a number that varies less tells nothing
 
 
@@ -116,6 +118,38 @@ def fit_selector(material: Material, rows: Rows) -> Vector:
     )
     selector: Vector = (fitted.coef_[0] / spread).astype(np.float32)
     return selector
+
+
+def fit_picker(material: Material, bags: list[list[SentenceBag]], rows: Rows) -> Picker:
+    """Which sentence a reader quoted, by its numbers and its words; ``bags`` by row."""
+    from scipy.sparse import csr_matrix, hstack
+    from sklearn.linear_model import LogisticRegression
+
+    seen, quoted, words = [], [], []
+    for row in rows:
+        marks = mark_quoted(material.pairs[row], material.spans[row])
+        if marks is not None:
+            seen.append(sentence_matrix(material.readings[row]))
+            quoted.append(marks)
+            words.extend(bags[row])
+    matrix, truth = np.vstack(seen), np.concatenate(quoted)
+    factor = PICKER_SCALE / np.maximum(matrix.std(axis=0), FLATTEST)
+    starts = np.cumsum([0, *(len(bag.terms) for bag in words)])
+    columns = np.concatenate([bag.terms for bag in words])
+    values = np.concatenate([bag.weights for bag in words])
+    shape = (len(words), len(material.vocabulary))
+    fitted = LogisticRegression(C=PICKER_PENALTY, max_iter=300, tol=1e-3).fit(
+        hstack(
+            [
+                csr_matrix((matrix - matrix.mean(axis=0)) * factor),
+                csr_matrix((values, columns, starts), shape=shape),
+            ]
+        ).tocsr(),
+        truth,
+    )
+    count = matrix.shape[1]
+    on_numbers = (fitted.coef_[0, :count] * factor).astype(np.float32)
+    return Picker(on_numbers, fitted.coef_[0, count:].astype(np.float32))
 
 
 def predict(material: Material, design: Design, rows: Rows, model: Model) -> Probabilities:

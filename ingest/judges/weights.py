@@ -20,12 +20,14 @@ from numpy.typing import NDArray
 from ingest.judges.dense import Meeting
 from ingest.judges.features import PairReading, pool, sentence_matrix
 from ingest.judges.operating_points import Rule, rule_from_json
+from ingest.judges.picking import Picker
 from ingest.judges.reading import Statistics, Vector
 
 FILE = "embedded.npz"
 STATISTICS = ("token_weights", "mean", "common", "spread")
 PARTS = ("selector", "scalars", "bag", "signed", "intercept", "dense")
 KINDS = ("words", "full")
+PICKER_PARTS = ("numbers", "words")
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Voice:
     words_rule: Rule
     full: Model
     rule: Rule
+    picker: Picker  # of the sentences that are shown, with the encoder or without
 
 
 @dataclass(frozen=True)
@@ -109,10 +112,13 @@ def save_weights(weights: Weights) -> bytes:
                 array = getattr(getattr(voice, kind), part)
                 precision = np.float16 if part in ("bag", "signed") else np.float32
                 arrays[f"{kind}_{part}_{index}"] = array.astype(precision)
-    arrays["stem_idf"] = np.array(list(weights.statistics.idf.values()), dtype=np.float16)
+        for part in PICKER_PARTS:
+            arrays[f"picker_{part}_{index}"] = getattr(voice.picker, part)
+    stems = sorted(weights.statistics.idf)  # so that the same training gives the same bytes
+    arrays["stem_idf"] = np.array([weights.statistics.idf[s] for s in stems], dtype=np.float16)
     arrays["bag_idf"] = weights.bag_idf.astype(np.float16)
     words = {
-        "stems": list(weights.statistics.idf),
+        "stems": stems,
         "terms": list(weights.vocabulary),
         "pieces": weights.pieces,
     }
@@ -167,4 +173,5 @@ def _voice(arrays: Mapping[str, NDArray[Any]], index: int, rules: list[Any]) -> 
         Model(**{part: arrays[f"{kind}_{part}_{index}"].astype(np.float32) for part in PARTS})
         for kind in KINDS
     )
-    return Voice(words, words_rule, full, rule)
+    picker = Picker(*(arrays[f"picker_{part}_{index}"] for part in PICKER_PARTS))
+    return Voice(words, words_rule, full, rule, picker)
