@@ -9,7 +9,7 @@ import torch
 
 from retest.experiments import c01_substitution as c01
 from retest.lab import attempts as choices
-from retest.lab.accounting import count_flops
+from retest.lab.accounting import account_parameters, count_flops
 from retest.lab.attempts import (
     Attempts,
     accept_with_flips,
@@ -33,6 +33,7 @@ from retest.lab.compute_exchange import (
 from retest.lab.devices import open_device
 from retest.lab.difficulty import average_bins, average_by_bin, sort_into_bins
 from retest.lab.model import ModelOptions, build_model
+from retest.lab.model_bench import Bench
 from retest.lab.selection import NO_ANSWER
 from retest.lab.tasks import modular_chains as mc
 from retest.lab.tasks.chain_samples import (
@@ -365,6 +366,21 @@ def test_every_outcome_of_every_reading_has_its_words() -> None:
     assert set(c01.SHOWN.means) == {*names, "all"}
     outcomes = {"CONSISTENT", "SHIFTED", "ATTENUATED", "UNDECIDED", "INVALID"}
     assert all(set(words) == outcomes for words in c01.SHOWN.means.values())
+
+
+@pytest.mark.parametrize("profile", ["smoke", "nightly", "full"])
+def test_sizes_are_as_far_apart_as_their_names(profile: str) -> None:
+    """Trained numbers of the blocks, counted from the options: 14 and 4 times the small one's."""
+    config = c01.PROTOCOL.profiles[profile].config
+    task = mc.ChainTask(**config["task"])
+    bench = Bench(task, config, 1, torch.device("cpu"))
+    small = account_parameters(bench.shape(config["small"]["shape"])).body
+    bench.shape(config["verifier"]["shape"])
+    assert set(config["larger"]) <= set(config["arms"]) | {c01.PRIMARY}
+    for name, subject in config["larger"].items():
+        ratio = account_parameters(bench.shape(subject["shape"])).body / small
+        assert ratio == pytest.approx(subject["ratio"], rel=0.005)
+        assert name == f"x{subject['ratio']}"
 
 
 def run_tiny(monkeypatch: pytest.MonkeyPatch) -> Any:
