@@ -134,12 +134,16 @@ CONTROLS = (
     ),
     Control(
         name="verifier_auroc",
-        meaning=(
-            "chance that the verifier scores a right sample above a wrong one of the same test "
-            "problem, mean over problems with both (over all samples together, knowing which "
-            "problems are hard would do)"
-        ),
+        meaning="chance that the verifier scores a right sample above a wrong one, all together",
         minimum=0.60,
+    ),
+    Control(
+        name="verifier_auroc_within",
+        meaning=(
+            "the same for samples of one test problem, mean over problems with both: knowing which "
+            "problems are hard, enough for the gate above, chooses nothing"
+        ),
+        minimum=0.56,  # above all that failed in pilots (docs/lab-notes.md)
     ),
     Control(
         name="parse_rate",
@@ -400,7 +404,10 @@ MEANS: dict[str, dict[Outcome, str]] = {
             "samples chosen by a verifier like ours do not stand in for parameters, even where "
             "the exchange is cheapest."
         ),
-        "ATTENUATED": "The two sides are equal to within two points where one should be ahead.",
+        "ATTENUATED": (
+            "Where the small side should be ahead it is not, or where it should be behind it is "
+            "not, but by less than two points."
+        ),
         **NO_REGIME,
     },
     "C1b": {
@@ -410,9 +417,13 @@ MEANS: dict[str, dict[Outcome, str]] = {
         ),
         "SHIFTED": (
             "The library's wording is wrong here, as its own source says: samples make up for "
-            "parameters less on hard problems than on easy ones. The note's text should change."
+            "parameters less on hard problems than on easy ones. A part of this is a ceiling: on "
+            "the easiest fifth both sides are nearly always right, so that neither can lose."
         ),
-        "ATTENUATED": "Difficulty makes less than five points of difference to the trade.",
+        "ATTENUATED": (
+            "Samples do not help more on hard problems than on easy ones, but less by under five "
+            "points only."
+        ),
         **NO_REGIME,
     },
     "all": {

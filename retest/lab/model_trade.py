@@ -81,7 +81,11 @@ def try_small(
         "by_samples": count_by_samples(bench, attempts),
         "labels_flipped": flip_labels(bench, attempts, solved),
     }
-    gates = {"verifier_auroc": within, "small_pass_at_1": float(solved.mean())}
+    gates = {
+        "verifier_auroc": pooled,
+        "verifier_auroc_within": within,
+        "small_pass_at_1": float(solved.mean()),
+    }
     tested = Tested(chains, written, attempts, bins, small, verifier, selection)
     return tested, measures, gates | check_selection(attempts, bench.seed)
 
