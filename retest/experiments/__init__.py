@@ -14,6 +14,7 @@ from db.errors import ExperimentNotFound
 from retest import protocol
 
 MODULES = {
+    "c01": "retest.experiments.c01_substitution",
     "c02": "retest.experiments.c02_protocol_gap",
     "c03": "retest.experiments.c03_distribution_shift",
     "c04": "retest.experiments.c04_constraint_ceiling",
