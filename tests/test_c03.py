@@ -25,7 +25,7 @@ from retest.lab.tasks.string_arms import (
     write_tests,
     write_training,
 )
-from retest.lab.tasks.string_functions import find_commuting
+from retest.lab.tasks.string_functions import FUNCTIONS, find_commuting
 from retest.lab.tasks.strings import StringTask, parse_composition, split_elements
 from retest.outcomes import read_stream
 from retest.protocol import Outcome, SeedResult
@@ -388,3 +388,10 @@ def test_functions_do_what_their_names_say() -> None:
             for before, after in zip(elements, TASK.apply(place, elements), strict=True):
                 text = "".join(chr(65 + letter) for letter in before)
                 assert plain[name](text) == "".join(chr(65 + letter) for letter in after)
+
+
+@pytest.mark.parametrize("name", list(FUNCTIONS))
+def test_functions_take_elements_of_any_length_that_a_model_may_write(name: str) -> None:
+    for letters in (1, 2, 7):
+        element = open_stream("tests/lengths", letters).integers(0, 26, (3, letters))
+        assert FUNCTIONS[name](element).shape == (3, letters)

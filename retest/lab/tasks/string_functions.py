@@ -14,7 +14,9 @@ Elements = NDArray[np.int64]  # [n, letters], each 0..25
 
 
 def swap_places(elements: Elements, left: int, right: int) -> Elements:
-    """The letters of two places exchanged."""
+    """The letters of two places exchanged; a single letter (a model may write one) stays."""
+    if elements.shape[1] < 2:
+        return elements
     swapped = elements.copy()
     swapped[:, [left, right]] = elements[:, [right, left]]
     return swapped
