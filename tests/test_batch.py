@@ -294,13 +294,13 @@ def test_a_result_for_a_seed_that_was_taken_over_is_dropped(
 ) -> None:
     real = recording.finish_seed
 
-    def steal(session: Any, started: Any, *rest: Any) -> None:
+    def steal(session: Any, started: Any, *rest: Any, **more: Any) -> None:
         row = session.get(SeedRun, started.run_id)
         if started.index == 0:
             row.worker = "another"
             session.add(row)
             session.commit()
-        real(session, started, *rest)
+        real(session, started, *rest, **more)
 
     monkeypatch.setattr(recording, "finish_seed", steal)
     said: list[str] = []
@@ -515,12 +515,12 @@ def test_a_lost_connection_loses_nothing(
 
     real, calls = recording.finish_seed, []
 
-    def finish_and_lose_the_answer(session: Any, *rest: Any) -> None:
+    def finish_and_lose_the_answer(session: Any, *rest: Any, **more: Any) -> None:
         calls.append(len(calls))
         if len(calls) % 3 == 1:  # the connection goes in the middle of a transaction
             session.connection()
             end_connections()
-        real(session, *rest)
+        real(session, *rest, **more)
         if len(calls) % 3 == 0:
             raise OperationalError("COMMIT", {}, Exception("the answer was lost"))
 
