@@ -60,6 +60,7 @@ def check_result(name: str, result: SeedResult) -> None:
         assert reading.passed == control.passes(reading.value)
 
 
+@pytest.mark.slow
 def test_one_arm_of_c03_end_to_end() -> None:
     """Positive control: the model has learned its task on elements that it never saw."""
     from retest.experiments import c03_distribution_shift as c03
